@@ -1,0 +1,91 @@
+"""The fleet: clusters, where they stand and whom they serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.core.schema import DOCUMENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One Kubernetes cluster."""
+
+    __pydantic_config__ = DOCUMENT
+
+    name: str
+    """Name of the cluster in this fleet."""
+    region: str
+    """Region, in the words of the fleet."""
+    country: str | None = None
+    """ISO 3166-1 alpha-2 code of the country in which the cluster stands; undeclared when absent."""
+    serves: tuple[str, ...] | None = None
+    """Countries or country groups whose audience it serves; undeclared when absent."""
+    context: str | None = None
+    """Context of the kubeconfig; the cluster's name when absent."""
+    uid: str | None = None
+    """Pinned identity: the uid of the cluster's kube-system namespace."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Labels for scopes."""
+    capacity: Literal["fixed", "elastic"] = "fixed"
+    """`elastic` where nodes are added when pods wait."""
+
+    @property
+    def context_name(self) -> str:
+        """The kubeconfig context to use."""
+        return self.context or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifies:
+    """What this platform can really tell about a request; anything else widens an order to every cluster."""
+
+    __pydantic_config__ = DOCUMENT
+
+    location: bool = False
+    """Where the model runs."""
+    audience: bool = False
+    """For whom a cluster answers."""
+    nationality: bool = False
+    """Of what nationality a user is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyRule:
+    """A rule that refuses plans, by name."""
+
+    __pydantic_config__ = DOCUMENT
+
+    rule: str
+    """Name of the rule, for instance `minEnabledClusters`."""
+    models: tuple[str, ...] = ()
+    """Models it watches; every model when empty."""
+    value: int
+    """The rule's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Clusters, what can be verified about them, and the rules that protect them."""
+
+    __pydantic_config__ = DOCUMENT
+
+    name: str
+    clusters: tuple[Cluster, ...]
+    """The clusters; their names are unique."""
+    kubeconfig: str | None = None
+    """Kubeconfig file, relative to this document; kubectl's own rules when absent."""
+    verifies: Verifies = field(default_factory=Verifies)
+    """What this platform can really tell."""
+    safety: tuple[SafetyRule, ...] = ()
+    """Rules that refuse plans."""
+    in_force: tuple[str, ...] = ()
+    """Order files that are in force, relative to the workspace."""
+
+    def cluster(self, name: str) -> Cluster:
+        """The cluster of this name; raises KeyError."""
+        for cluster in self.clusters:
+            if cluster.name == name:
+                return cluster
+        raise KeyError(name)

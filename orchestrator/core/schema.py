@@ -1,0 +1,69 @@
+"""How dataclasses of this package appear in YAML and JSON: camelCase, nothing unknown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+API_VERSION = "orchestrator/v1"
+
+
+def camel_case(name: str) -> str:
+    """`max_failures` → `maxFailures`; a trailing underscore that avoids a Python keyword is dropped."""
+    head, *tail = name.rstrip("_").split("_")
+    return head + "".join(part.title() for part in tail)
+
+
+DOCUMENT: dict[str, Any] = {
+    "extra": "forbid",
+    "alias_generator": camel_case,
+    "use_attribute_docstrings": True,
+    "str_max_length": 100_000,
+}
+"""pydantic configuration of every document class: unknown fields are errors."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Seconds(float):
+    """A duration in seconds, written `90s`, `10m`, `1h30m`, `2d` or as a bare number of seconds."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Seconds:
+        """Read a duration; raises ValueError when it is none or negative."""
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return cls(value)
+        if isinstance(value, str):
+            parts = _DURATION.findall(value)
+            if parts and "".join(number + unit for number, unit in parts) == value.strip():
+                return cls(sum(float(number) * _UNITS[unit] for number, unit in parts))
+        raise ValueError("expected a duration such as 90s, 10m or 1h30m")
+
+    def __str__(self) -> str:
+        """`10m`, `1h30m`, `1.5s`: the form that `parse` reads."""
+        if self < 60 or self % 1:
+            return f"{float(self):g}s"
+        whole, text = int(self), ""
+        for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+            count, whole = divmod(whole, size)
+            text += f"{count}{unit}" if count else ""
+        return text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Tell pydantic to validate by `parse` and to describe it as a string in JSON Schema."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            cls.parse,
+            core_schema.is_instance_schema(cls),
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """A duration is a string such as `10m`, or a number of seconds."""
+        return {"type": ["string", "number"], "examples": ["90s", "10m", "1h30m"]}
