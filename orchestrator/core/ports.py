@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.core.events import Event
+    from orchestrator.core.observation import Settled, Subject
+    from orchestrator.core.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A permission: verb on a resource (`deployments`, `deployments/scale`) of a group, in a namespace or everywhere."""
+    """A permission: a verb on a resource (`deployments`, `deployments/scale`), in a namespace or everywhere."""
 
     verb: str
     group: str
@@ -195,4 +202,35 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class Journal(Protocol):
+    """Where a run writes what it is about to do, before it does it, and what came of it."""
+
+    def record(self, event: Event) -> None:
+        """Append and make durable before returning."""
+        ...
+
+
+class Verifier(Protocol):
+    """Judges live objects; execution asks it without knowing its rules."""
+
+    async def look(self, reader: ClusterReader, subject: Subject) -> Judgement:
+        """Judge now, from consistent lists, and change nothing."""
+        ...
+
+    async def settle(
+        self,
+        reader: ClusterReader,
+        subject: Subject,
+        *,
+        deadline: float,
+        soak: float,
+        tell: Callable[[Judgement], None],
+    ) -> Settled:
+        """Watch until the subject is what is wanted and stays so for `soak` seconds, has failed, or `deadline` passes.
+
+        `deadline` is on `Clock.elapsed()`; `tell` hears every judgement that differs from the one before.
+        """
         ...

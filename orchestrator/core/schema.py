@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
-API_VERSION = "orchestrator/v1"
+API_VERSION: Final = "orchestrator/v1"
 
 
 def camel_case(name: str) -> str:

@@ -1,0 +1,41 @@
+"""What happens during a run, as it happens: for the journal, the terminal and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    RUN_STARTED = "runStarted"
+    LOCKED = "locked"
+    WAVE_STARTED = "waveStarted"
+    ITEM_STARTED = "itemStarted"
+    SENDING = "sending"
+    """About to be sent: written to the journal before the request."""
+    ANSWERED = "answered"
+    PROGRESS = "progress"
+    LAST_POD_GONE = "lastPodGone"
+    SOAKING = "soaking"
+    CHECKED = "checked"
+    ITEM_ENDED = "itemEnded"
+    WAVE_ENDED = "waveEnded"
+    ROLLING_BACK = "rollingBack"
+    RUN_ENDED = "runEnded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened; `data` is JSON and never holds a secret."""
+
+    type: EventType
+    at: datetime
+    cluster: str | None = None
+    model: str | None = None
+    step: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)

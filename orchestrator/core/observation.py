@@ -1,0 +1,81 @@
+"""What verification looks at, and what it saw: plain values, so that every verdict can be judged again from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.core.kind import Wanted
+from orchestrator.core.model import Model
+from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.verdict import Judgement, Reason, Want
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What one object should be."""
+
+    ref: ObjectRef
+    manifest: JsonObject | None = None
+    """What we apply, without replicas; None for an adopted workload, whose template is somebody else's."""
+    wanted: Wanted = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One model in one cluster, and what is wanted of it."""
+
+    model: Model
+    cluster: str
+    region: str
+    want: Want
+    expectations: tuple[Expectation, ...]
+    """Every object of the model: manifests' objects, or adopted workloads."""
+    namespaces: tuple[str, ...]
+    """Namespaces of the expectations, sorted: where pods, endpoints and scalers are watched."""
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOutcome:
+    """What an endpoint that lists models said."""
+
+    url: str
+    names: tuple[str, ...] | None
+    """Names it lists; None when it gave no list that can be read."""
+    refused: bool
+    """Whether it answered that it does not serve: a terminal 4xx. Silence or 5xx is no refusal."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything the rules look at, at one moment."""
+
+    at: datetime
+    objects: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)
+    """Live objects by expectation; one that is missing here does not exist."""
+    pods: tuple[JsonObject, ...] = ()
+    replica_sets: tuple[JsonObject, ...] = ()
+    endpoint_slices: tuple[JsonObject, ...] = ()
+    nodes: tuple[JsonObject, ...] = ()
+    scalers: tuple[JsonObject, ...] = ()
+    reverters: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)
+    """Owners named by the marks of GitOps tools, as far as they are in this cluster."""
+    probes: tuple[ProbeOutcome, ...] = ()
+    unseen: tuple[Reason, ...] = ()
+    """What could not be read; while it matters to the question, nothing is verified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How a wait ended."""
+
+    judgement: Judgement
+    late: bool = False
+    """The deadline passed before it settled."""
+    stopped_at: datetime | None = None
+    """When the controllers first reported zero replicas."""
+    last_pod_gone_at: datetime | None = None
+    verified_at: datetime | None = None

@@ -1,0 +1,152 @@
+"""The plan: plain data, computed without I/O, and exactly what is carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.observation import Subject
+from orchestrator.core.playbook import OnFailure, Strategy
+from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.verdict import Reason, Want
+
+
+class Verb(StrEnum):
+    """What is sent for one object."""
+
+    CREATE = "create"
+    """Server-side apply of an object that does not exist."""
+    APPLY = "apply"
+    """Server-side apply of an object that exists, without replicas."""
+    SCALE = "scale"
+    """A write of `/scale`."""
+    LABEL = "label"
+    """Our label on an adopted object or its running pods; its template is never touched."""
+    DELETE = "delete"
+    """Deletion by uid: pruning what is no longer in the manifests, when asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs: a path such as `spec.template.spec.containers[name=server].image`."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One write to one object."""
+
+    verb: Verb
+    ref: ObjectRef
+    manifest: JsonObject | None = None
+    """What is applied (CREATE, APPLY: without spec.replicas where /scale owns the number)."""
+    replicas: int | None = None
+    """For SCALE."""
+    fields: tuple[FieldChange, ...] = ()
+    """What differs, for people; secret values are masked."""
+    forces: tuple[tuple[str, str], ...] = ()
+    """(field, manager) pairs that are taken from somebody else; only ever non-empty with `--force-conflicts`."""
+    uid: str | None = None
+    """Precondition: the object that was looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPlan:
+    """One model in one cluster: what is wanted, and the writes that lead there."""
+
+    step: str
+    subject: Subject
+    changes: tuple[Change, ...] = ()
+    entry: CatalogueEntry
+    """The catalogue entry to be written before the first change."""
+    entry_changes: bool = False
+    """Whether the cluster's catalogue entry differs from it."""
+    manifests: tuple[JsonObject, ...] = ()
+    """What is kept in the cluster under the revision, for a later rollback; empty for adopted workloads."""
+    previous: CatalogueEntry | None = None
+    """What the cluster's catalogue said before: what a rollback returns to."""
+    absent_before: tuple[ObjectRef, ...] = ()
+    """Objects that did not exist: a rollback deletes them."""
+    held_by: tuple[str, ...] = ()
+    """Names of the holds that keep the model off here; with any, nothing is changed."""
+    notes: tuple[Reason, ...] = ()
+    """What the reader should know: who may undo this, what is not pruned, undeclared geography."""
+    refusals: tuple[Reason, ...] = ()
+    """Why this item must not be carried out: fields owned by others, another playbook, an invalid object."""
+    soak_due: bool = False
+    """Whether the cluster lacks the record that this step's soak and checks passed for this revision."""
+
+    @property
+    def want(self) -> Want:
+        """What is wanted."""
+        return self.subject.want
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything would be written."""
+        return not self.held_by and (bool(self.changes) or self.entry_changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPlan:
+    """A cluster's part of one wave: serialisable, and all that a pipeline in that cluster needs."""
+
+    cluster: Cluster
+    items: tuple[ItemPlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavePlan:
+    """One step of the run: clusters worked on together."""
+
+    step: str
+    want: Want
+    words: tuple[str, ...]
+    """How the scope was resolved."""
+    clusters: tuple[ClusterPlan, ...]
+    unreachable: tuple[tuple[Cluster, Reason], ...] = ()
+    """Clusters of the scope that gave no answer that can be trusted."""
+    strategy: Strategy = field(default_factory=Strategy)
+    checks: tuple[dict[str, Any], ...] = ()
+    soak: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The pure result of documents and snapshot."""
+
+    action: str
+    """`apply`, `enable` or `disable`."""
+    name: str
+    """Name of the playbook, or `-` for a single command."""
+    fleet: str
+    models: tuple[str, ...]
+    waves: tuple[WavePlan, ...]
+    on_failure: OnFailure = OnFailure.STOP
+    rehearsal: bool = False
+    """Whether every reachable cluster is a sandbox."""
+    refusals: tuple[Reason, ...] = ()
+    """Safety rules and other reasons to refuse the whole plan."""
+    overridden: tuple[Reason, ...] = ()
+    """Safety rules that were overridden by name, with the reason given."""
+    not_covered: tuple[str, ...] = ()
+    """Contexts of the kubeconfig that no cluster of the fleet uses."""
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether carrying it out would write anything."""
+        return any(item.is_change for wave in self.waves for part in wave.clusters for item in part.items)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is anything to write or any soak still owed."""
+        owed = any(
+            item.soak_due and not item.held_by for wave in self.waves for part in wave.clusters for item in part.items
+        )
+        return self.has_changes or owed

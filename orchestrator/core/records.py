@@ -1,0 +1,149 @@
+"""What we keep in each cluster's own namespace: the catalogue, applied manifests, holds, soaks.
+
+Pure conversions between values and ConfigMaps or Secrets. Nothing here carries a timestamp that a second, equal
+apply would change: equal wishes give equal bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, dig
+from orchestrator.core.schema import API_VERSION
+from orchestrator.core.verdict import Want
+
+CATALOGUE = "catalogue"
+MANIFESTS = "manifests"
+HOLD = "hold"
+LOCK = "lock"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def revision_of(manifests: tuple[JsonObject, ...]) -> str:
+    """The revision: a digest of rendered manifests (given without replicas, in any order), 16 hexadecimal digits."""
+    lines = sorted(canonical_json(manifest) for manifest in manifests)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """What one cluster knows of one model: enough to recognise and stop it from any laptop."""
+
+    model: str
+    want: Want
+    revision: str | None = None
+    """Revision of the manifests last applied; None for adopted workloads."""
+    profile: str | None = None
+    playbook: str | None = None
+    """Playbook that sets this state; None for a single command."""
+    objects: tuple[tuple[str, str, str, str], ...] = ()
+    """(apiVersion, kind, namespace, name) of every object last applied or adopted, sorted."""
+    replicas: dict[str, int] = field(default_factory=dict)
+    """Wanted replicas by printed workload name, as last enabled: what a later enable of an adopted one returns to."""
+    definition: dict[str, Any] = field(default_factory=dict)
+    """The model document (spec, camelCase): match, routes, channels, by which any laptop recognises it."""
+    soaked: dict[str, str] = field(default_factory=dict)
+    """By `playbook/step`: the revision (or `disabled`) whose soak and checks passed here."""
+
+    def to_config_map(self) -> JsonObject:
+        """The ConfigMap that keeps this entry."""
+        data = {
+            "want": self.want.value,
+            "revision": self.revision,
+            "profile": self.profile,
+            "playbook": self.playbook,
+            "objects": [list(parts) for parts in self.objects],
+            "replicas": self.replicas,
+            "definition": self.definition,
+            "soaked": self.soaked,
+        }
+        return record(
+            "ConfigMap",
+            f"model.{self.model}",
+            CATALOGUE,
+            self.model,
+            {"data": {"apiVersion": API_VERSION, "entry": canonical_json(data)}},
+        )
+
+    @classmethod
+    def from_config_map(cls, obj: JsonObject) -> CatalogueEntry:
+        """Read an entry; raises ValueError when it is none that this version understands."""
+        if dig(obj, "data", "apiVersion") != API_VERSION:
+            raise ValueError("catalogue entry of another version")
+        try:
+            data = json.loads(dig(obj, "data", "entry", default=""))
+            return cls(
+                model=obj["metadata"]["labels"][LABEL_MODEL],
+                want=Want(data["want"]),
+                revision=data["revision"],
+                profile=data["profile"],
+                playbook=data["playbook"],
+                objects=tuple((str(a), str(k), str(ns), str(n)) for a, k, ns, n in data["objects"]),
+                replicas={str(name): int(count) for name, count in data["replicas"].items()},
+                definition=dict(data["definition"]),
+                soaked={str(step): str(revision) for step, revision in data["soaked"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"catalogue entry is damaged: {error}") from error
+
+
+def record(kind: str, name: str, what: str, model: str, content: JsonObject) -> JsonObject:
+    """An object of our namespace, labelled with what it records and for which model."""
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": SYSTEM_NAMESPACE,
+            "labels": {LABEL_RECORD: what, LABEL_MODEL: model},
+        },
+        **content,
+    }
+
+
+def manifests_name(model: str, revision: str) -> str:
+    """Name of the Secret that keeps a revision's manifests."""
+    return f"manifests.{model}.{revision}"
+
+
+def pack_manifests(model: str, revision: str, manifests: tuple[JsonObject, ...]) -> JsonObject:
+    """The Secret that keeps applied manifests (they may hold Secrets, so a ConfigMap will not do)."""
+    text = canonical_json(list(manifests)).encode()
+    packed = base64.b64encode(gzip.compress(text, mtime=0)).decode()
+    name = manifests_name(model, revision)
+    return record("Secret", name, MANIFESTS, model, {"type": "orchestrator.dev/manifests", "data": {"gz": packed}})
+
+
+def unpack_manifests(secret: JsonObject) -> tuple[JsonObject, ...]:
+    """The manifests kept in a Secret; raises ValueError when they cannot be read."""
+    try:
+        return tuple(json.loads(gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default="")))))
+    except (OSError, EOFError, TypeError) as error:
+        raise ValueError(f"applied manifests are damaged: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps a model off in a cluster. One that cannot be understood still holds."""
+
+    name: str
+    model: str
+    reason: str = ""
+
+
+def read_hold(obj: JsonObject) -> Hold | None:
+    """A hold from its ConfigMap; None for another record. Unknown fields or versions never make it less of a hold."""
+    labels = dig(obj, "metadata", "labels", default={})
+    if labels.get(LABEL_RECORD) != HOLD:
+        return None
+    data = dig(obj, "data", default={})
+    return Hold(dig(obj, "metadata", "name", default=""), labels.get(LABEL_MODEL, "*"), data.get("reason", ""))
