@@ -1,0 +1,25 @@
+"""What the root of the command line hands to every command."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of the root command."""
+
+    workspace: Path
+
+    def path(self, given: Path) -> Path:
+        """A path of the command line: relative ones are the workspace's, as in git and make."""
+        return given if given.is_absolute() else self.workspace / given
+
+
+def state_directory() -> Path:
+    """Where runs are kept: `$ORCHESTRATOR_STATE`, else `$XDG_STATE_HOME/orchestrator`."""
+    if own := os.environ.get("ORCHESTRATOR_STATE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "orchestrator"
