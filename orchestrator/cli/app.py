@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,10 @@ Exit codes, the first that fits:
 """
 
 
+def _module_of(command_name: str) -> Any:
+    return importlib.import_module(f"orchestrator.cli.{command_name.replace('-', '_')}")
+
+
 class CommandFolder(click.Group):
     """A group whose commands are the files of `orchestrator/cli`."""
 
@@ -41,8 +46,7 @@ class CommandFolder(click.Group):
         """The command of this name; its file is imported now."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"orchestrator.cli.{cmd_name.replace('-', '_')}").command
-        assert isinstance(command, click.Command)
+        command: click.Command = _module_of(cmd_name).command
         return command
 
     def resolve_command(
@@ -62,10 +66,8 @@ class CommandFolder(click.Group):
         """List the commands under the section that each file names."""
         rows: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
         for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            assert command is not None
-            module = sys.modules[f"orchestrator.cli.{name.replace('-', '_')}"]
-            rows[module.SECTION].append((name, command.get_short_help_str(limit=80)))
+            module = _module_of(name)
+            rows[module.SECTION].append((name, module.command.get_short_help_str(limit=80)))
         for section, entries in rows.items():
             if entries:
                 with formatter.section(section):
@@ -103,24 +105,23 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = root.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
     except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.UsageError as error:
-        return _report(_as_usage_error(error), arguments)
+        code = stop.exit_code
     except click.ClickException as error:
-        return _report(UsageError(error.format_message()), arguments)
+        code = _report(_as_usage_error(error), arguments)
+    except OrchestratorError as error:
+        code = _report(error, arguments)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        return 130
+        code = 130
     except BrokenPipeError:
         sys.stderr.close()
-        return 1
-    except OrchestratorError as error:
-        return _report(error, arguments)
+        code = 1
     return code if isinstance(code, int) else 0
 
 
-def _as_usage_error(error: click.UsageError) -> UsageError:
-    command = error.ctx.command_path if error.ctx else "orchestrator"
+def _as_usage_error(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "orchestrator"
     return UsageError(error.format_message(), hint=f"`{command} --help` shows how it is used.")
 
 

@@ -10,13 +10,12 @@ def printable(text: object, limit: int = 500) -> str:
 
     `limit` is in characters; what is cut is marked by `…`.
     """
-    line = "".join(character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in _one_line(text))
+    one_line = " ".join(str(text).split())
+    line = "".join(character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in one_line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
-
-
 def _is_harmless(character: str) -> bool:
-    return character.isascii() and character.isprintable() or unicodedata.category(character)[0] in "LMNPSZ"
+    if character.isascii():
+        return character.isprintable()
+    return unicodedata.category(character)[0] in "LMNPSZ"
