@@ -38,7 +38,7 @@ class ControlPlanes:
 @pytest.fixture(scope="session")
 def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
     directory = tmp_path_factory.mktemp("control-planes") / "sandbox"
-    sandbox.up(directory, 3, lambda line: print(line, file=sys.stderr))
+    sandbox.up(directory, 3, lambda line: None)
     fleet_file = directory / "fleet.yaml"
     fleet = yaml.safe_load(fleet_file.read_text())
     try:

@@ -1,0 +1,111 @@
+"""Values → tables for people, or exactly one JSON or YAML document for machines. Data goes to stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.core.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.core.result import RunResult, StatusDocument, StatusItem
+    from orchestrator.core.verdict import Reason
+
+SYMBOLS = {
+    "verified": "✔",
+    "held": "■",
+    "failed": "✘",
+    "residue": "▲",
+    "unreachable": "⌁",
+    "unverified": "?",
+    "not_run": "·",
+}
+STYLES = {
+    "verified": "green",
+    "held": "blue",
+    "failed": "red",
+    "residue": "red",
+    "unreachable": "yellow",
+    "unverified": "yellow",
+    "not_run": "dim",
+}
+
+
+def print_document(value: Any, form: str) -> None:
+    """Print a dataclass or a mapping as one JSON or YAML document."""
+    document = as_json(value)
+    if form == "yaml":
+        import yaml
+
+        sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        return
+    import json
+
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def as_json(value: Any) -> Any:
+    """The JSON of a dataclass, in camelCase, as its published schema says."""
+    if isinstance(value, dict | list):
+        return value
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(type(value)).dump_python(value, mode="json", by_alias=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The terminal: no markup or highlighting, since what it prints comes from documents and clusters."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_matrix(items: Iterable[StatusItem], *, wants: bool = True) -> None:
+    """The matrix model × cluster, a line each, followed by the reasons of what is not verified."""
+    from rich.table import Table
+
+    rows = list(items)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("MODEL", "CLUSTER", "REGION", "WANT", "STATE", "READY", "REVISION", "VERDICT"):
+        table.add_column(heading, no_wrap=True)
+    for item in rows:
+        table.add_row(*_cells(item), f"{SYMBOLS[item.verdict]} {item.verdict}", style=None)
+        table.columns[-1].style = ""
+    out = console()
+    out.print(table)
+    for item in rows:
+        for reason in item.reasons:
+            out.print(f"  {SYMBOLS[item.verdict]} {item.model} in {item.cluster}: {describe(reason)}")
+
+
+def _cells(item: StatusItem) -> tuple[str, ...]:
+    held = " (held)" if item.holds else ""
+    return (
+        printable(item.model, 40),
+        printable(item.cluster, 40),
+        printable(item.region, 30),
+        (item.want.value if item.want else "-") + held,
+        item.state.value,
+        f"{item.replicas.ready}/{item.replicas.desired}",
+        printable(item.revision or "-", 16)[:8],
+    )
+
+
+def describe(reason: Reason) -> str:
+    """One reason as a line: the object it rests on, then the sentence."""
+    place = f"{printable(reason.object, 120)}: " if reason.object else ""
+    return f"{place}{printable(reason.message, 600)} [{printable(reason.code, 60)}]"
+
+
+def print_summary(result: RunResult | StatusDocument) -> None:
+    """The last line: what is verified, and what is not."""
+    counts: dict[str, int] = {}
+    for item in result.items:
+        counts[item.verdict.value] = counts.get(item.verdict.value, 0) + 1
+    parts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to look at"
+    rehearsal = " (rehearsal: sandbox clusters)" if result.rehearsal else ""
+    console(stderr=True).print(f"{result.outcome.value}: {parts} in {result.seconds:.1f} s{rehearsal}")
