@@ -1,0 +1,56 @@
+"""What a run needs, may do and brings back; all that the workflow and this room have to agree on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.core.check import Check
+from orchestrator.core.events import Event
+from orchestrator.core.ports import Clock, ClusterWriter, Journal, Prober, Verifier
+from orchestrator.core.result import ErrorDetail, ResultItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPorts:
+    """Everything outside this room that a run touches."""
+
+    writers: Mapping[str, ClusterWriter]
+    """By cluster name: every cluster of the plan."""
+    verifier: Verifier
+    prober: Prober
+    checks: Mapping[str, Check]
+    """By the name that a step uses."""
+    journal: Journal
+    clock: Clock
+    tell: Callable[[Event], None] = lambda event: None
+    """Hears every event, also those that are not journaled (progress)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How one run behaves."""
+
+    run: str
+    """Identity of the run."""
+    holder: str
+    """Who holds the locks, for the next one to read: `user@host pid 123 run R`; unique to this run."""
+    cluster_deadline: float = 600.0
+    """Seconds within which everything has to be sent to one cluster; becoming healthy is bounded by the step."""
+    wait_lock: float | None = None
+    """Seconds during which locks held by others are tried again; None refuses at once."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first SIGINT or SIGTERM: the run ends at the next safe point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a run ended."""
+
+    items: tuple[ResultItem, ...]
+    """Every (model, cluster) of the plan exactly once, in the plan's order."""
+    interrupted: bool = False
+    """Whether `RunOptions.stop` ended it early (exit 130)."""
+    error: ErrorDetail | None = None
+    """What concerns the run as a whole: `evidence-incomplete` when the journal could not be written."""
