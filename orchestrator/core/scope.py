@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.core.schema import DOCUMENT
@@ -38,3 +39,44 @@ class ResolvedScope:
     """Sentences such as `in EU: IE, DE (jurisdictions as of 2026-11-01)`, shown by every plan."""
     undeclared: tuple[str, ...] = ()
     """Clusters whose geography is undeclared or contradicted, and which are in or out for safety's sake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountryGroup:
+    """Countries that belong together by treaty or agreement, on one date."""
+
+    title: str
+    """Its name in words: `European Union`."""
+    members: frozenset[str]
+    """ISO 3166-1 alpha-2 codes of the member states; a territory with its own code is not in it."""
+    source: str
+    """Where the membership was read: the treaty or official page, with its address."""
+    as_of: str
+    """Date (ISO 8601) on which the membership was as listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jurisdictions:
+    """The countries and country groups that `in`, `serves` and `country` may name."""
+
+    as_of: str
+    """Date (ISO 8601) of the table."""
+    countries: Mapping[str, str]
+    """English short name by ISO 3166-1 alpha-2 code, and by `XK`."""
+    groups: Mapping[str, CountryGroup]
+    """Groups by code: `EU`, `FIVE_EYES`."""
+    aliases: Mapping[str, str]
+    """Other spellings of group codes: `EU27`, `Five Eyes`."""
+
+    def canonical(self, word: str) -> str | None:
+        """The code of a country or group; None when the word is neither."""
+        if word in self.countries or word in self.groups:
+            return word
+        return self.aliases.get(word)
+
+    def expand(self, word: str) -> frozenset[str]:
+        """The countries that a country or group stands for; raises KeyError when the word is neither."""
+        code = self.canonical(word)
+        if code is None:
+            raise KeyError(word)
+        return self.groups[code].members if code in self.groups else frozenset({code})
