@@ -1,0 +1,9 @@
+"""What remains of a run: its journal.
+
+It writes down and reads back. It refuses to judge what it reads, to hold secrets or manifests, and to stop a run
+because a disk is full.
+"""
+
+from orchestrator.evidence.journal import FileJournal, JournalContents, JournalRecord, new_run_id, read_journal
+
+__all__ = ["FileJournal", "JournalContents", "JournalRecord", "new_run_id", "read_journal"]

@@ -1,0 +1,249 @@
+"""The journal of a run: append-only JSON lines, each bound to the one before by a hash, durable before it counts.
+
+It refuses to hold secrets (callers give references, verbs and numbers, never manifests), to take a name for a path,
+and to raise because a disk is full or read-only: then it says that it is incomplete, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.core.events import Event, EventType
+from orchestrator.core.schema import API_VERSION
+from orchestrator.core.text import printable
+from orchestrator.errors import OrchestratorError, UsageError
+
+FILE_NAME: Final = "journal.jsonl"
+_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_START: Final = "0" * 64
+_MAX_BYTES: Final = 256 * 1024 * 1024
+_MAX_LINE: Final = 1024 * 1024
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A new identity of a run, sortable by time: `20261123T204500Z-3f9a`."""
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def run_directory(state: Path, run: str) -> Path:
+    """Where a run is kept under the state folder; raises `UsageError` when `run` is no identity of a run."""
+    if not _RUN.fullmatch(run):
+        raise UsageError("not the identity of a run", hint="it looks like 20261123T204500Z-3f9a")
+    return state / "runs" / run
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One record that was read back."""
+
+    seq: int
+    event: Event
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalContents:
+    """What a journal says, as far as it can be trusted."""
+
+    records: tuple[JournalRecord, ...]
+    """Everything up to the first damage."""
+    intact_bytes: int
+    """Length of the file up to there."""
+    torn: bool = False
+    """Whether the last line is unfinished: the process died while writing it, so nothing was sent on its strength."""
+    missing: int = 0
+    """Records that could not be written when they were due."""
+    damage: str | None = None
+    """What is wrong with the first line that cannot be trusted; None when there is none."""
+
+    @property
+    def last_hash(self) -> str:
+        """Hash to which the next record is bound."""
+        return self.records[-1].hash if self.records else _START
+
+    @property
+    def next_seq(self) -> int:
+        """Number of the next record."""
+        return self.records[-1].seq + 1 if self.records else 0
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a journal and check its chain. Never raises for what is in the file; raises OrchestratorError without one.
+
+    A torn last line is no damage; anything else that is not what was written is.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            return JournalContents(records=(), intact_bytes=0, damage="larger than a journal can be")
+        return parse_journal(path.read_bytes())
+    except OSError as error:
+        raise OrchestratorError(f"the journal cannot be read: {error.strerror}", code="journal") from error
+
+
+def parse_journal(content: bytes) -> JournalContents:
+    """What the bytes of a journal say; pure, and total over all byte strings."""
+    records: list[JournalRecord] = []
+    intact, previous, expected, missing = 0, _START, 0, 0
+    *lines, rest = content.split(b"\n")
+    damage = None
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = _parse_line(line, previous)
+            if found.seq < expected:
+                raise ValueError("numbered out of order")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            damage = f"line {number}: {_describe(error)}"
+            break
+        records.append(found)
+        missing += found.seq - expected
+        previous, expected = found.hash, found.seq + 1
+        intact += len(line) + 1
+    torn = damage is None and bool(rest)
+    return JournalContents(records=tuple(records), intact_bytes=intact, torn=torn, missing=missing, damage=damage)
+
+
+class FileJournal:
+    """Writes a run's journal, from its first record on: a run in which nothing is due leaves no file behind."""
+
+    def __init__(self, state: Path, run: str) -> None:
+        self.path: Final = run_directory(state, run) / FILE_NAME
+        self.incomplete = False
+        """Whether a record could not be made durable: the evidence has a gap."""
+        self.fault: str | None = None
+        """Why, for people."""
+        self.repaired = False
+        """Whether a torn last line was cut off when the file was opened."""
+        self._file: int | None = None
+        self._size = 0
+        self._hash = _START
+        self._seq = 0
+
+    def record(self, event: Event) -> None:
+        """Append and make durable before returning; a disk that refuses is noted in `incomplete`, never raised."""
+        try:
+            self._append(event)
+        except (OSError, OrchestratorError) as error:
+            self.incomplete = True
+            self.fault = self.fault or str(error)
+            self._cut_back()
+        finally:
+            # A number is spent also when the record was lost, so that a reader sees the gap.
+            self._seq += 1
+
+    def close(self) -> None:
+        """Close the file; recording opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _append(self, event: Event) -> None:
+        file = self._file if self._file is not None else self._open()
+        line, digest = _format_line(event, self._seq, self._hash)
+        remaining = memoryview(line)
+        while remaining:
+            remaining = remaining[os.write(file, remaining) :]
+        os.fsync(file)
+        self._size += len(line)
+        self._hash = digest
+
+    def _open(self) -> int:
+        _make_private(self.path.parent)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(file, 0o600)
+            contents = read_journal(self.path)
+            if contents.damage:
+                raise OrchestratorError(f"the journal was changed by somebody else: {contents.damage}", code="journal")
+            if contents.torn:
+                os.ftruncate(file, contents.intact_bytes)
+                self.repaired = True
+            _sync_directory(self.path.parent)
+        except BaseException:
+            os.close(file)
+            raise
+        self._file, self._size = file, contents.intact_bytes
+        self._hash, self._seq = contents.last_hash, max(self._seq, contents.next_seq)
+        return file
+
+    def _cut_back(self) -> None:
+        """Remove what a failed write left of its line, or the next record would be glued to it."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+
+
+def _make_private(directory: Path) -> None:
+    # `mkdir(parents=True)` would give the parents the umask's mode, not ours.
+    for folder in reversed([directory, *directory.parents]):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    # ASCII only: no text of a cluster, not even a lone surrogate, can make a line that cannot be written or read.
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode("ascii")
+
+
+def _format_line(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
+    document: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "seq": seq,
+        "at": event.at.isoformat(),
+        "type": event.type.value,
+        "cluster": event.cluster,
+        "model": event.model,
+        "step": event.step,
+        "data": dict(event.data),
+        "prev": previous,
+    }
+    digest = hashlib.sha256(_canonical(document)).hexdigest()
+    return _canonical({**document, "hash": digest}) + b"\n", digest
+
+
+def _parse_line(line: bytes, previous: str) -> JournalRecord:
+    if len(line) > _MAX_LINE:
+        raise ValueError("longer than a record can be")
+    document = json.loads(line)
+    digest = document.pop("hash")
+    if document["apiVersion"] != API_VERSION:
+        raise ValueError("of another version")
+    if document["prev"] != previous:
+        raise ValueError("not bound to the record before it")
+    if hashlib.sha256(_canonical(document)).hexdigest() != digest:
+        raise ValueError("changed since it was written")
+    if not isinstance(document["seq"], int) or not isinstance(document["data"], dict):
+        raise ValueError("not a record")
+    event = Event(
+        type=EventType(document["type"]),
+        at=datetime.fromisoformat(document["at"]),
+        cluster=document["cluster"],
+        model=document["model"],
+        step=document["step"],
+        data=document["data"],
+    )
+    return JournalRecord(document["seq"], event, digest)
+
+
+def _describe(error: Exception) -> str:
+    # The parser's own words may quote the file, which is hostile text.
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | KeyError | TypeError | AttributeError):
+        return "not a record"
+    return "nested too deeply" if isinstance(error, RecursionError) else printable(error, limit=120)
