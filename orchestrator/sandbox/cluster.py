@@ -1,0 +1,232 @@
+"""One control plane: starts it, tells which part of it is dead, and repairs exactly that.
+
+The order of dependence is etcd, API server, everything else. A part that must be started anew takes new ports, so
+whatever depends on it is started anew as well. etcd's data stays, and with it the cluster's uid.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from orchestrator.errors import SandboxError
+from orchestrator.sandbox import pins
+from orchestrator.sandbox.apiserver import ApiServer
+from orchestrator.sandbox.binaries import Toolbox
+from orchestrator.sandbox.components import Credentials, Layout, Ports, arguments
+from orchestrator.sandbox.furnishing import furnish, is_furnished, kwok_stages
+from orchestrator.sandbox.kubeconfig import write_component_kubeconfig
+from orchestrator.sandbox.ports import free_ports
+from orchestrator.sandbox.private_files import write_private
+from orchestrator.sandbox.processes import ProcessRecord, end
+from orchestrator.sandbox.regions import RegionSpec
+from orchestrator.sandbox.waiting import Deadline, last_words
+
+_STARTS = 3
+"""How often a start is tried when somebody else takes one of its ports first."""
+_GRACE = 3.0
+"""Seconds between SIGTERM and SIGKILL: an API server would wait a minute for its watches."""
+_HEALTHY_WITHIN = 10.0
+"""Seconds after which a live API server that is not ready counts as broken."""
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """One process: `running`, `suspended`, `unready` (an API server that does not answer) or `dead`."""
+
+    component: str
+    state: str
+    pid: int | None
+
+
+class _PortTaken(SandboxError):
+    """Somebody took a port between its choice and its use."""
+
+
+class Cluster:
+    """One control plane of a sandbox, in its own directory."""
+
+    def __init__(self, spec: RegionSpec, directory: Path, number: int) -> None:
+        self.spec = spec
+        self.name = spec.cluster
+        self.layout = Layout(directory)
+        self.pod_range = f"10.{64 + number % 190}.0.0/16"
+        """Different in each cluster, so that a pod's address tells where it is."""
+        self._records = {name: ProcessRecord(self.layout.record(name)) for name in pins.COMPONENTS}
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The certificates of this cluster, made where they are missing."""
+        return Credentials.in_directory(self.layout.pki)
+
+    @property
+    def server(self) -> str | None:
+        """The URL of the API server's last start; None before the first."""
+        ports = self._read_ports()
+        return f"https://127.0.0.1:{ports.apiserver}" if ports else None
+
+    def api(self, timeout: float = 15.0) -> ApiServer:
+        """A connection to the API server as its administrator. Raises SandboxError before the first start."""
+        ports = self._read_ports()
+        if ports is None:
+            raise SandboxError(f"cluster {self.name} was never started")
+        return ApiServer(ports.apiserver, self.credentials.authority, self.credentials.admin, timeout)
+
+    def inspect(self) -> list[ComponentStatus]:
+        """What lives now, part by part; asks the API server whether it is ready."""
+        return [self._inspect(component) for component in pins.COMPONENTS]
+
+    def ensure(self, toolbox: Toolbox, timeout: float, cancelled: threading.Event) -> str:
+        """Start or repair what is dead, until pods can be scheduled; the cluster's uid.
+
+        Raises SandboxError naming the part that does not come up and its last words.
+        """
+        for directory in self.layout.directories:
+            directory.mkdir(mode=0o700, exist_ok=True)
+        write_private(self.layout.stages, kwok_stages(toolbox.files))
+        wait = Deadline(timeout, cancelled)
+        for attempt in range(1, _STARTS + 1):
+            try:
+                self._ensure_processes(toolbox, wait)
+                break
+            except _PortTaken:
+                if attempt == _STARTS:
+                    raise
+        api = self.api()
+        uid = furnish(api, self.spec, self.pod_range, toolbox.files)
+        wait.until(
+            lambda: is_furnished(api, self.spec), f"the nodes of {self.name} to become ready", self._watch(pins.KWOK)
+        )
+        api.close()
+        return uid
+
+    def stop(self) -> None:
+        """End every process of this cluster, etcd last. Its data stays."""
+        for record in self._records.values():
+            record.settle()
+        self._end(pins.COMPONENTS[1:])
+        self._end((pins.ETCD,))
+
+    def kill(self, component: str) -> None:
+        """End one part at once with SIGKILL, as a crash would; `up` repairs it. Raises KeyError for an unknown part."""
+        record = self._records[component]
+        record.send(signal.SIGKILL)
+        while record.observe() is not None:
+            time.sleep(0.01)
+
+    def suspend(self, component: str) -> None:
+        """Stop one part without ending it (SIGSTOP): its ports accept connections, and nothing answers."""
+        self._records[component].send(signal.SIGSTOP)
+
+    def resume(self, component: str) -> None:
+        """Let a suspended part go on."""
+        self._records[component].send(signal.SIGCONT)
+
+    def _inspect(self, component: str) -> ComponentStatus:
+        seen = self._records[component].observe()
+        if seen is None:
+            return ComponentStatus(component, "dead", None)
+        state = "running"
+        if seen.is_suspended:
+            state = "suspended"
+        elif component == pins.APISERVER and not self._is_ready(timeout=2.0):
+            state = "unready"
+        return ComponentStatus(component, state, seen.identity.pid)
+
+    def _is_ready(self, timeout: float) -> bool:
+        api = self.api(timeout)
+        try:
+            return api.is_ready()
+        finally:
+            api.close()
+
+    def _is_alive(self, component: str) -> bool:
+        seen = self._records[component].observe()
+        return seen is not None and not seen.is_suspended
+
+    def _ensure_processes(self, toolbox: Toolbox, wait: Deadline) -> None:
+        ports = self._read_ports()
+        if ports is None or not self._is_alive(pins.ETCD):
+            self._end(pins.COMPONENTS)
+            ports = Ports(*free_ports(3))
+            self._write_ports(ports)
+            check = self._start(pins.ETCD, toolbox, ports)
+            wait.until(partial(_accepts, ports.etcd), f"etcd of {self.name} to listen", check)
+        if not self._is_alive(pins.APISERVER) or not self._becomes_ready(wait):
+            self._end(pins.COMPONENTS[1:])
+            ports = Ports(ports.etcd, ports.etcd_peer, *free_ports(1))
+            self._write_ports(ports)
+            check = self._start(pins.APISERVER, toolbox, ports)
+            api = self.api(timeout=5.0)
+            wait.until(api.is_ready, f"the API server of {self.name} to become ready", check)
+            api.close()
+        for component in pins.COMPONENTS[2:]:
+            if not self._is_alive(component):
+                self._end((component,))
+                self._start(component, toolbox, ports)
+
+    def _becomes_ready(self, wait: Deadline) -> bool:
+        """A live API server may still be starting; one that hangs is replaced."""
+        api = self.api(timeout=2.0)
+        try:
+            return wait.within(_HEALTHY_WITHIN, api.is_ready)
+        finally:
+            api.close()
+
+    def _start(self, component: str, toolbox: Toolbox, ports: Ports) -> Callable[[], None]:
+        check = self._watch(component)
+        if component in self.credentials.components:
+            write_component_kubeconfig(
+                self.layout.kubeconfig(component), f"https://127.0.0.1:{ports.apiserver}",
+                self.credentials.authority, self.credentials.components[component],
+            )  # fmt: skip
+        command = [
+            toolbox.programs[component],
+            *arguments(component, self.layout, ports, self.credentials, self.pod_range),
+        ]
+        self._records[component].start(command, self.layout.directory, self.layout.log(component))
+        return check
+
+    def _end(self, components: Iterable[str]) -> None:
+        records = [self._records[component] for component in components]
+        end(records, _GRACE)
+        for record in records:
+            record.forget()
+
+    def _watch(self, component: str) -> Callable[[], None]:
+        """A check that raises once `component` has died, with what it said since now."""
+        log = self.layout.log(component)
+        offset = log.stat().st_size if log.exists() else 0
+
+        def check() -> None:
+            if self._is_alive(component):
+                return
+            words = last_words(log, offset)
+            kind = _PortTaken if "address already in use" in words else SandboxError
+            raise kind(f"cluster {self.name}: {component} ended: {words}", hint=f"see {log}")
+
+        return check
+
+    def _read_ports(self) -> Ports | None:
+        try:
+            return Ports(**json.loads((self.layout.directory / "ports.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _write_ports(self, ports: Ports) -> None:
+        write_private(self.layout.directory / "ports.json", json.dumps(asdict(ports)))
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
