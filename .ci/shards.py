@@ -40,15 +40,17 @@ class Shard:
 
 
 class Clock:
-    """Says when the time is up: at the limit, or as soon as somebody asks to stop."""
+    """Says when the time is up: at the limit, or as soon as a signal, kept in `signal`, asks to stop."""
 
     def __init__(self, minutes: float | None) -> None:
         self._end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
+        self.signal = 0
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._end = 0.0
+        self.signal = number
 
     @property
     def is_up(self) -> bool:
@@ -78,7 +80,7 @@ def run_shard(file: str, clock: Clock) -> Shard:
         failures = _failures(Path(cache))
     seconds = time.monotonic() - started
     if stopped and not failures:
-        return Shard(file, "not run", seconds, "stopped: the time was up")
+        return Shard(file, "not run", seconds, "interrupted" if clock.signal else "stopped: the time was up")
     if process.returncode == 0:
         return Shard(file, "passed", seconds)
     return Shard(file, "failed", seconds, ", ".join(failures) or f"pytest ended with {process.returncode}")
@@ -137,7 +139,8 @@ def main(seed: int | None, minutes: float, everything: bool) -> None:
     limit = "no limit" if everything else f"at most {minutes:g} minutes"
     click.echo(f"long tests: {len(files)} shards, {limit}, in the order of SEED={seed}")
     clock = Clock(None if everything else minutes)
-    sys.exit(report([run_shard(file, clock) for file in files], seed))
+    code = report([run_shard(file, clock) for file in files], seed)
+    sys.exit(128 + clock.signal if clock.signal else code)
 
 
 if __name__ == "__main__":
