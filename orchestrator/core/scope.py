@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,7 +29,12 @@ class Scope:
     all: bool = False
     """Every cluster of the fleet."""
     except_: Scope | None = None
-    """Clusters left out, whatever the other fields say."""
+    """Clusters left out, whatever the other fields say; any one of its own fields suffices."""
+
+    @property
+    def names_any(self) -> bool:
+        """Whether any field besides `except` says which clusters."""
+        return bool(self.all or self.regions or self.clusters or self.labels or self.in_ or self.serves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +87,33 @@ class Jurisdictions:
         if code is None:
             raise KeyError(word)
         return self.groups[code].members if code in self.groups else frozenset({code})
+
+    def suggest(self, word: str) -> str | None:
+        """What an unknown word may have meant, in a question: `did you mean IE (Ireland)?`; None when unclear."""
+        code = self._intended(_plain(word))
+        if code is None:
+            return None
+        return f"did you mean {code} ({self.countries.get(code) or self.groups[code].title})?"
+
+    def _intended(self, word: str) -> str | None:
+        if word in _NOT_CODES:
+            return _NOT_CODES[word]
+        codes = {_plain(spelling): code for spelling, code in self.aliases.items()}
+        codes |= {_plain(code): code for code in (*self.countries, *self.groups)}
+        if word in codes:
+            return codes[word]
+        names = {_plain(name): code for code, name in self.countries.items()}
+        beginning = [code for name, code in names.items() if len(word) > 3 and name.startswith(word)]
+        if len(beginning) == 1:
+            return beginning[0]
+        known = names | {spelling: code for spelling, code in codes.items() if len(spelling) > 3}
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.8)
+        return known[near[0]] if near else None
+
+
+_NOT_CODES = {"UK": "GB", "EL": "GR", "USA": "US", "AMERICA": "US", "ENGLAND": "GB", "BRITAIN": "GB"}
+"""What people write for codes that ISO 3166-1 does not assign: suggested, never silently taken."""
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\W_]+", "", word).upper()
