@@ -40,8 +40,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    quick = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # none is needed here, and loading them takes long
+    command = [sys.executable, str(RUNNER), *arguments]
     return subprocess.Popen(
-        [sys.executable, RUNNER, *arguments], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=project, env=quick, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
