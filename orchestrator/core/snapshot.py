@@ -1,0 +1,76 @@
+"""One look at one cluster: what planning compares wishes with. Plain values, so that a plan can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.model import Adoption
+from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.ports import Identity
+from orchestrator.core.records import CatalogueEntry, Hold
+from orchestrator.core.verdict import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRequest:
+    """What is to be read from one cluster."""
+
+    refs: tuple[ObjectRef, ...] = ()
+    """Objects by name; a ref without namespace gets `default` where its kind is namespaced."""
+    adoptions: Mapping[str, Adoption] = field(default_factory=dict)
+    """By model: workloads that somebody else deployed."""
+    models: tuple[str, ...] = ()
+    """Models whose catalogue entry names further objects to be read: what was applied before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What the API server answered to a dry run of our apply."""
+
+    after: JsonObject | None = None
+    """The object as it would be."""
+    error: Reason | None = None
+    conflicts: tuple[tuple[str, str], ...] = ()
+    """(field, manager) pairs that somebody else owns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedWorkload:
+    """A workload that somebody else deployed, and its running pods."""
+
+    workload: JsonObject
+    pods: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSnapshot:
+    """What one cluster answered, or why it did not."""
+
+    cluster: Cluster
+    identity: Identity | None = None
+    failure: Reason | None = None
+    """Why nothing of this cluster can be trusted; everything below is then empty."""
+    entries: Mapping[str, CatalogueEntry] = field(default_factory=dict)
+    """By model: what the cluster's catalogue says."""
+    damaged: Mapping[str, Reason] = field(default_factory=dict)
+    """By model: a catalogue entry that cannot be read."""
+    holds: tuple[Hold, ...] = ()
+    live: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)
+    """Objects by the ref that asked for them; one that is missing does not exist."""
+    unread: Mapping[ObjectRef, Reason] = field(default_factory=dict)
+    """Objects that could not be read, and why."""
+    scalers: tuple[JsonObject, ...] = ()
+    """HorizontalPodAutoscalers and ScaledObjects of the namespaces concerned."""
+    adopted: Mapping[str, tuple[AdoptedWorkload, ...]] = field(default_factory=dict)
+    """By model: what its `adopt` selector found."""
+    previews: Mapping[ObjectRef, Preview] = field(default_factory=dict)
+
+    def with_previews(self, previews: Mapping[ObjectRef, Preview]) -> ClusterSnapshot:
+        """The same snapshot, with the API server's answers to dry runs."""
+        return replace(self, previews={**self.previews, **previews})
+
+    def held_by(self, model: str) -> tuple[str, ...]:
+        """Names of the holds that keep a model off; a hold without a model keeps everything off."""
+        return tuple(hold.name for hold in self.holds if hold.model in (model, "*"))
