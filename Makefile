@@ -87,7 +87,7 @@ test-ui: install binaries  ## What a terminal shows; needs tmux
 	$(BIN)/pytest -m ui $(ARGS)
 
 test-traffic: install binaries  ## Real requests to pods; needs iproute2 and util-linux, or root
-	$(BIN)/pytest -m traffic $(ARGS)
+	.ci/in-network-namespace $(BIN)/pytest -m traffic $(ARGS)
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 	$(BIN)/python tests/bench/quick.py --runs $(RUNS)
