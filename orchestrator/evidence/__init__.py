@@ -4,6 +4,22 @@ It writes down and reads back. It refuses to judge what it reads, to hold secret
 because a disk is full.
 """
 
-from orchestrator.evidence.journal import FileJournal, JournalContents, JournalRecord, new_run_id, read_journal
+from orchestrator.evidence.journal import (
+    FileJournal,
+    JournalContents,
+    JournalRecord,
+    new_run_id,
+    open_journal,
+    read_journal,
+    run_directory,
+)
 
-__all__ = ["FileJournal", "JournalContents", "JournalRecord", "new_run_id", "read_journal"]
+__all__ = [
+    "FileJournal",
+    "JournalContents",
+    "JournalRecord",
+    "new_run_id",
+    "open_journal",
+    "read_journal",
+    "run_directory",
+]

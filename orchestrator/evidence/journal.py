@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,11 +113,22 @@ def parse_journal(content: bytes) -> JournalContents:
     return JournalContents(records=tuple(records), intact_bytes=intact, torn=torn, missing=missing, damage=damage)
 
 
-class FileJournal:
-    """Writes a run's journal, from its first record on: a run in which nothing is due leaves no file behind."""
+@contextlib.contextmanager
+def open_journal(directory: Path, *, due: bool = True) -> Iterator[FileJournal]:
+    """The journal of the run kept in this folder, closed at the end; where nothing is due it writes nothing at all."""
+    journal = FileJournal(directory, due=due)
+    try:
+        yield journal
+    finally:
+        journal.close()
 
-    def __init__(self, state: Path, run: str) -> None:
-        self.path: Final = run_directory(state, run) / FILE_NAME
+
+class FileJournal:
+    """Writes a run's journal, from its first record on: without one, no file and no folder is left behind."""
+
+    def __init__(self, directory: Path, *, due: bool = True) -> None:
+        self.path: Final = directory / FILE_NAME
+        self._due = due
         self.incomplete = False
         """Whether a record could not be made durable: the evidence has a gap."""
         self.fault: str | None = None
@@ -130,6 +142,8 @@ class FileJournal:
 
     def record(self, event: Event) -> None:
         """Append and make durable before returning; a disk that refuses is noted in `incomplete`, never raised."""
+        if not self._due:
+            return
         try:
             self._append(event)
         except (OSError, OrchestratorError) as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from orchestrator.core.check import Check
 from orchestrator.core.events import Event
 from orchestrator.core.ports import Clock, ClusterWriter, Journal, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
+
+if TYPE_CHECKING:
+    from orchestrator.core.check import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +57,19 @@ class RunOutcome:
     """Whether `RunOptions.stop` ended it early (exit 130)."""
     error: ErrorDetail | None = None
     """What concerns the run as a whole: `evidence-incomplete` when the journal could not be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPorts:
+    """One cluster's share of `RunPorts`: all that its pipeline touches."""
+
+    writer: ClusterWriter
+    verifier: Verifier
+    prober: Prober
+    checks: Mapping[str, Check]
+    clock: Clock
+    emit: Callable[[Event], None]
+    """Journals an event, then tells it; progress is only told."""
+    ensure_lock: Callable[[str], Awaitable[None]]
+    """Returns only while the lock on this model is fresh; raises `LockLost` or another `ClusterError`."""
+    stop: asyncio.Event

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.evidence import FileJournal, new_run_id, read_journal
-from orchestrator.evidence.journal import parse_journal, run_directory
+from orchestrator.evidence import FileJournal, new_run_id, open_journal, read_journal, run_directory
+from orchestrator.evidence.journal import parse_journal
 
 RUN = "20261123T204500Z-3f9a"
 AT = datetime(2026, 11, 23, 20, 45, tzinfo=UTC)
@@ -36,8 +36,12 @@ def event(number: int = 0, **data: Any) -> Event:
     )
 
 
+def journal_in(state: Path) -> FileJournal:
+    return FileJournal(run_directory(state, RUN))
+
+
 def journal_with(state: Path, count: int) -> FileJournal:
-    journal = FileJournal(state, RUN)
+    journal = journal_in(state)
     for number in range(count):
         journal.record(event(number))
     journal.close()
@@ -53,10 +57,16 @@ def test_what_was_recorded_is_read_back_in_order(tmp_path: Path) -> None:
 
 
 def test_nothing_recorded_leaves_no_file_and_no_folder(tmp_path: Path) -> None:
-    journal = FileJournal(tmp_path, RUN)
+    journal = journal_in(tmp_path)
     journal.close()
     assert list(tmp_path.iterdir()) == []
     assert not journal.incomplete
+
+
+def test_where_nothing_is_due_nothing_is_written_even_if_asked(tmp_path: Path) -> None:
+    with open_journal(run_directory(tmp_path, RUN), due=False) as journal:
+        journal.record(event())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_and_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
@@ -81,7 +91,7 @@ def test_a_torn_last_line_is_recognised_at_every_byte_and_repaired_on_open(tmp_p
 
     path = run_directory(tmp_path, RUN) / "journal.jsonl"
     path.write_bytes(whole[:-20])
-    journal = FileJournal(tmp_path, RUN)
+    journal = journal_in(tmp_path)
     journal.record(event(7))
     journal.close()
     contents = read_journal(path)
@@ -119,7 +129,7 @@ def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:
 
 def test_a_rehashed_forgery_still_breaks_the_chain(tmp_path: Path) -> None:
     path = journal_with(tmp_path / "a", 3).path
-    other = FileJournal(tmp_path / "b", RUN)
+    other = journal_in(tmp_path / "b")
     other.record(event(99))
     other.close()
     lines = path.read_bytes().splitlines(keepends=True)
@@ -131,7 +141,7 @@ def test_a_damaged_journal_is_never_appended_to(tmp_path: Path) -> None:
     path = journal_with(tmp_path, 2).path
     damaged = path.read_bytes().replace(b"fable-5", b"fable-6", 1)
     path.write_bytes(damaged)
-    journal = FileJournal(tmp_path, RUN)
+    journal = journal_in(tmp_path)
     journal.record(event(3))
     journal.close()
     assert journal.incomplete
@@ -141,7 +151,7 @@ def test_a_damaged_journal_is_never_appended_to(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_noted_and_never_raised(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
-    journal = FileJournal(tmp_path, RUN)
+    journal = journal_in(tmp_path)
     journal.record(event())
     assert journal.incomplete
     assert journal.fault
@@ -152,10 +162,9 @@ def test_a_full_disk_is_noted_and_what_fits_again_stays_readable(tmp_path: Path)
     program = f"""
 import resource, signal, sys
 from pathlib import Path
-from tests.unit.evidence.test_journal import RUN, event
-from orchestrator.evidence import FileJournal
+from tests.unit.evidence.test_journal import event, journal_in
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = FileJournal(Path({str(tmp_path)!r}), RUN)
+journal = journal_in(Path({str(tmp_path)!r}))
 journal.record(event(0))
 size = journal.path.stat().st_size
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -181,9 +190,8 @@ def test_a_killed_process_leaves_every_record_that_it_returned_from(tmp_path: Pa
     program = f"""
 import sys
 from pathlib import Path
-from tests.unit.evidence.test_journal import RUN, event
-from orchestrator.evidence import FileJournal
-journal = FileJournal(Path({str(tmp_path)!r}), RUN)
+from tests.unit.evidence.test_journal import event, journal_in
+journal = journal_in(Path({str(tmp_path)!r}))
 number = 0
 while True:
     journal.record(event(number))
@@ -209,7 +217,7 @@ def test_a_link_in_place_of_the_journal_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("keep")
     (directory / "journal.jsonl").symlink_to(target)
-    journal = FileJournal(tmp_path, RUN)
+    journal = journal_in(tmp_path)
     journal.record(event())
     assert journal.incomplete
     assert target.read_text() == "keep"
@@ -218,7 +226,7 @@ def test_a_link_in_place_of_the_journal_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "20261123T204500Z-3f9a/..", "20261123T204500Z-3F9A"])
 def test_a_name_that_is_no_run_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):
-        FileJournal(tmp_path, name)
+        run_directory(tmp_path, name)
 
 
 def test_run_identities_sort_by_time_and_differ_within_a_second() -> None:
@@ -245,7 +253,7 @@ json_values = st.recursive(
 def test_any_data_comes_back_as_it_was_and_stays_on_its_line(
     tmp_path_factory: pytest.TempPathFactory, data: list[dict[str, Any]]
 ) -> None:
-    journal = FileJournal(tmp_path_factory.mktemp("journal"), RUN)
+    journal = journal_in(tmp_path_factory.mktemp("journal"))
     for each in data:
         journal.record(Event(type=EventType.ANSWERED, at=AT, data=each))
     journal.close()

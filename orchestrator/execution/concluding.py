@@ -1,0 +1,96 @@
+"""From what happened to a verdict: pure, and nothing here ever makes a doubt smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.observation import Settled
+from orchestrator.core.plan import ItemPlan
+from orchestrator.core.result import ResultItem
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict, Want
+from orchestrator.errors import ClusterError, Unreachable
+from orchestrator.execution.sending import reason_of
+from orchestrator.execution.stopping import Interrupted
+
+
+def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) -> ResultItem:
+    """An item of which nothing was seen."""
+    return ResultItem(
+        model=item.subject.model.name,
+        cluster=cluster.name,
+        region=cluster.region,
+        country=cluster.country,
+        want=item.want,
+        state=State.UNKNOWN,
+        verdict=verdict,
+        reasons=reasons,
+        holds=item.held_by,
+    )
+
+
+def seen(result: ResultItem, judgement: Judgement) -> ResultItem:
+    """The item with what was seen of it; its verdict is left alone."""
+    return replace(result, state=judgement.state, revision=judgement.revision, replicas=judgement.replicas)
+
+
+def verdict_on(settled: Settled, want: Want) -> Verdict:
+    """The verdict on a wait that ended.
+
+    | readiness | in time | too late |
+    |---|---|---|
+    | done | verified | unverified: it did not hold long enough |
+    | failed | failed | failed |
+    | unknown | unverified | unverified |
+    | progressing | unverified | enable: failed, disable: residue |
+    """
+    match settled.judgement.readiness:
+        case Readiness.DONE:
+            return Verdict.UNVERIFIED if settled.late else Verdict.VERIFIED
+        case Readiness.FAILED:
+            return Verdict.FAILED
+        case Readiness.UNKNOWN:
+            return Verdict.UNVERIFIED
+        case Readiness.PROGRESSING:
+            if not settled.late:
+                return Verdict.UNVERIFIED
+            return Verdict.FAILED if want is Want.ENABLED else Verdict.RESIDUE
+
+
+def reasons_for(settled: Settled, deadline: float) -> tuple[Reason, ...]:
+    """What the judgement says, and that time ran out where it did."""
+    reasons = settled.judgement.reasons
+    if settled.late:
+        late = Reason(code="progress-deadline", message=f"not settled within {deadline:g} s")
+        return (late, *reasons)
+    return reasons
+
+
+def verdict_on_checks(outcomes: Iterable[Assessment]) -> Verdict:
+    """Only checks that all passed leave an item verified; one that could not be judged makes it unverified."""
+    readiness = {outcome.readiness for outcome in outcomes}
+    if Readiness.FAILED in readiness:
+        return Verdict.FAILED
+    return Verdict.VERIFIED if readiness <= {Readiness.DONE} else Verdict.UNVERIFIED
+
+
+def verdict_on_failure(error: BaseException, *, refused: bool, sent: bool) -> tuple[Verdict, Reason]:
+    """The verdict on an item that ended by an exception.
+
+    `refused` says that a write was refused, rather than a read; `sent` that something had taken effect before.
+    """
+    match error:
+        case Interrupted():
+            words = "interrupted before anything was sent" if not sent else "interrupted before it was verified"
+            return Verdict.UNVERIFIED if sent else Verdict.NOT_RUN, Reason(code="interrupted", message=words)
+        case Unreachable():
+            return Verdict.UNREACHABLE, reason_of(error)
+        case ClusterError():
+            return Verdict.FAILED if refused else Verdict.UNVERIFIED, reason_of(error)
+        case TimeoutError():
+            return Verdict.UNREACHABLE, Reason(code="deadline", message="not everything was answered in time")
+        case _:
+            words = f"a defect of this tool: {type(error).__name__}: {printable(error, 200)}"
+            return Verdict.UNVERIFIED, Reason(code="internal", message=words)

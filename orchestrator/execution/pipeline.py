@@ -1,0 +1,243 @@
+"""A cluster's part of a step, start to end: record, send, watch, soak, check, record.
+
+It needs one cluster's ports and nothing else, takes plain values and returns plain values: it can run beside the
+cluster just as well as here. It refuses to raise for what happens in the cluster: that is the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.core.events import EventType
+from orchestrator.core.observation import Expectation, Settled, Subject
+from orchestrator.core.plan import ClusterPlan, ItemPlan
+from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.result import ResultItem, Times
+from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
+from orchestrator.execution import concluding
+from orchestrator.execution.changes import send_change
+from orchestrator.execution.checking import run_checks
+from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms, Written
+from orchestrator.execution.ports import ClusterPorts
+from orchestrator.execution.recording import holds_on, keep_manifests, write_entry
+from orchestrator.execution.sending import Sender
+from orchestrator.execution.stopping import Interrupted, unless_stopped
+
+
+async def carry_out(part: ClusterPlan, ports: ClusterPorts, terms: StepTerms) -> ClusterResult:
+    """Carry out a cluster's part of a step; its models are worked on side by side. Never raises."""
+    items = await asyncio.gather(*(_Item(item, part, ports, terms).carry_out() for item in part.items))
+    return ClusterResult(cluster=part.cluster.name, items=tuple(items))
+
+
+class _Item:
+    """One model in one cluster on its way through a step."""
+
+    def __init__(self, item: ItemPlan, part: ClusterPlan, ports: ClusterPorts, terms: StepTerms) -> None:
+        self._item = item
+        self._ports = ports
+        self._terms = terms
+        self._sender = Sender(ports, item.subject.model.name, terms.step)
+        self._result = concluding.blank(item, part.cluster, Verdict.NOT_RUN)
+        self._entry_written = False
+        self._sending = False
+
+    async def carry_out(self) -> ItemResult:
+        started = self._ports.clock.now()
+        self._result = replace(self._result, times=Times(started=started))
+        try:
+            await self._follow_plan()
+        except Exception as error:
+            # One item's end, whatever it is, must cost the others nothing.
+            self._fail(error)
+        if self._sender.sent and self._result.verdict is not Verdict.VERIFIED:
+            self._add(Reason(code="sent", message="sent in this run: " + ", ".join(self._sender.sent)))
+        self._result = replace(self._result, changed=bool(self._sender.sent))
+        self._sender.emit(EventType.ITEM_ENDED, _ending(self._result))
+        return ItemResult(
+            item=self._item, result=self._result, written=tuple(self._sender.written), entry_written=self._entry_written
+        )
+
+    async def _follow_plan(self) -> None:
+        item = self._item
+        if item.held_by:
+            await self._stay_held()
+        elif item.refusals:
+            self._conclude(Verdict.FAILED, item.refusals)
+        elif self._ports.stop.is_set():
+            raise Interrupted
+        elif not item.is_change and not item.soak_due:
+            await self._confirm()
+        else:
+            await self._bring_about()
+
+    async def _bring_about(self) -> None:
+        self._sender.emit(
+            EventType.ITEM_STARTED, {"want": self._item.want.value, "revision": self._item.subject.revision}
+        )
+        if self._item.is_change:
+            if not await self._may_send():
+                return
+            await self._send_everything()
+        terms, want = self._terms, self._item.want
+        settled = await self._settle(soak=terms.soak)
+        self._see(settled)
+        verdict = concluding.verdict_on(settled, want)
+        self._conclude(verdict, concluding.reasons_for(settled, terms.progress_deadline))
+        if verdict is Verdict.VERIFIED:
+            await self._pass_step()
+
+    async def _may_send(self) -> bool:
+        """Ask for holds once more: one may have come since the plan was made. Off may always be sent."""
+        if self._item.want is not Want.ENABLED:
+            return True
+        holds = await holds_on(self._ports.writer, self._sender.model)
+        if holds:
+            words = Reason(code="held", message="a hold came after the plan was made: nothing was sent")
+            self._result = replace(self._result, holds=holds)
+            self._conclude(Verdict.HELD, (words,))
+        return not holds
+
+    async def _send_everything(self) -> None:
+        item = self._item
+        self._sending = True
+        async with asyncio.timeout(self._terms.send_deadline):
+            if item.manifests and item.subject.revision:
+                await keep_manifests(self._sender, self._sender.model, item.subject.revision, item.manifests)
+            before = self._entry_before_changes()
+            if before is not None:
+                await write_entry(self._sender, before)
+                self._entry_written = True
+            for change in item.changes:
+                await send_change(self._sender, change)
+        self._sending = False
+
+    def _entry_before_changes(self) -> CatalogueEntry | None:
+        """The entry to write first; None where the cluster has it already.
+
+        A soak that passed before these changes says nothing about what follows them, even at the same revision.
+        """
+        item = self._item
+        key = soak_key(item)
+        if item.changes and self._owes_proof and key in item.entry.soaked:
+            return replace(
+                item.entry, soaked={step: passed for step, passed in item.entry.soaked.items() if step != key}
+            )
+        return item.entry if item.entry_changes else None
+
+    @property
+    def _owes_proof(self) -> bool:
+        """Whether the step passes in a cluster only with a record of its soak and checks."""
+        return bool(self._terms.soak or self._terms.checks)
+
+    async def _pass_step(self) -> None:
+        """Run the step's checks and record that it was passed: a later run then need not prove it again."""
+        if not self._owes_proof:
+            return
+        outcomes = await unless_stopped(
+            run_checks(self._terms.checks, self._ports, self._item.subject), self._ports.stop
+        )
+        for outcome in outcomes:
+            words = [reason.message for reason in outcome.reasons]
+            self._sender.emit(EventType.CHECKED, {"readiness": outcome.readiness.value, "reasons": words})
+        verdict = concluding.verdict_on_checks(outcomes)
+        if verdict is not Verdict.VERIFIED:
+            self._conclude(verdict, tuple(reason for outcome in outcomes for reason in outcome.reasons))
+            return
+        entry, key, passed = self._item.entry, soak_key(self._item), passed_as(self._item)
+        if entry.soaked.get(key) != passed or self._item.is_change:
+            self._sending = True
+            await write_entry(self._sender, replace(entry, soaked={**entry.soaked, key: passed}))
+            self._entry_written = True
+
+    async def _confirm(self) -> None:
+        """Nothing is due: look, and wait only where something is still on its way."""
+        judgement = await self._ports.verifier.look(self._ports.writer, self._item.subject)
+        settled = Settled(judgement=judgement)
+        if judgement.readiness is Readiness.PROGRESSING:
+            settled = await self._settle(soak=0.0)
+        self._see(settled)
+        self._conclude(
+            concluding.verdict_on(settled, self._item.want),
+            concluding.reasons_for(settled, self._terms.progress_deadline),
+        )
+
+    async def _stay_held(self) -> None:
+        """A hold keeps the model off: nothing is sent, and what is seen is said."""
+        judgement = await self._ports.verifier.look(self._ports.writer, self._item.subject)
+        self._result = concluding.seen(self._result, judgement)
+        words = Reason(code="held", message="kept off by " + ", ".join(self._item.held_by))
+        self._conclude(Verdict.HELD, (words,))
+        if judgement.state in (State.ENABLED, State.MIXED):
+            self._add(Reason(code="running-under-hold", message="it was seen running all the same"))
+
+    async def _settle(self, *, soak: float) -> Settled:
+        """Watch until it is what is wanted and has held, or time is up."""
+        deadline = self._ports.clock.elapsed() + self._terms.progress_deadline
+
+        def tell(judgement: Judgement) -> None:
+            words = [reason.message for reason in judgement.reasons[:3]]
+            self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
+
+        subject = after_writes(self._item.subject, self._sender.written)
+        watching = self._ports.verifier.settle(self._ports.writer, subject, deadline=deadline, soak=soak, tell=tell)
+        return await unless_stopped(watching, self._ports.stop)
+
+    def _see(self, settled: Settled) -> None:
+        times = replace(
+            self._result.times,
+            stopped=settled.stopped_at,
+            last_pod_gone=settled.last_pod_gone_at,
+            verified=settled.verified_at,
+        )
+        self._result = replace(concluding.seen(self._result, settled.judgement), times=times)
+        if settled.last_pod_gone_at is not None:
+            self._sender.emit(EventType.LAST_POD_GONE, {"at": settled.last_pod_gone_at.isoformat()})
+
+    def _fail(self, error: Exception) -> None:
+        verdict, reason = concluding.verdict_on_failure(error, refused=self._sending, sent=bool(self._sender.sent))
+        refused = self._sender.refused
+        self._conclude(verdict, (refused if refused and refused.code == reason.code else reason,))
+
+    def _conclude(self, verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
+        self._result = replace(self._result, verdict=verdict, reasons=reasons)
+
+    def _add(self, reason: Reason) -> None:
+        self._result = replace(self._result, reasons=(*self._result.reasons, reason))
+
+
+def after_writes(subject: Subject, written: list[Written]) -> Subject:
+    """The subject with the generations that our own writes returned: an older status proves nothing.
+
+    `/scale` answers no generation; there the fresh object's own metadata.generation protects, as the verifier
+    demands the wanted replicas and a status observed at least at that generation.
+    """
+    generations = {write.ref: write.generation for write in written if write.generation is not None}
+    expectations = (
+        replace(expected, wanted=replace(expected.wanted, generation=generations.get(expected.ref)))
+        if expected.ref in generations
+        else expected
+        for expected in subject.expectations
+    )
+    return replace(subject, expectations=tuple[Expectation, ...](expectations))
+
+
+def soak_key(item: ItemPlan) -> str:
+    """Under which name a cluster's catalogue entry records that the item's step was passed."""
+    return f"{item.entry.playbook or '-'}/{item.step}"
+
+
+def passed_as(item: ItemPlan) -> str:
+    """What is recorded there: the revision that passed, or that the model was off."""
+    return "disabled" if item.want is Want.DISABLED else item.subject.revision or "adopted"
+
+
+def _ending(result: ResultItem) -> dict[str, Any]:
+    return {
+        "verdict": result.verdict.value,
+        "state": result.state.value,
+        "changed": result.changed,
+        "reasons": [{"code": reason.code, "message": reason.message} for reason in result.reasons],
+    }

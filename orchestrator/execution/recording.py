@@ -1,0 +1,71 @@
+"""What we keep in a cluster's own namespace: writing the catalogue entry and applied manifests, reading holds."""
+
+from __future__ import annotations
+
+from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, ref_of
+from orchestrator.core.ports import ClusterReader
+from orchestrator.core.records import (
+    HOLD,
+    CatalogueEntry,
+    manifests_name,
+    pack_manifests,
+    read_hold,
+    unpack_manifests,
+)
+from orchestrator.errors import Conflict
+from orchestrator.execution.namespace import in_our_namespace
+from orchestrator.execution.sending import Sender
+
+_CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+
+
+async def write_entry(sender: Sender, entry: CatalogueEntry) -> None:
+    """Write the catalogue entry of a model. The record is ours alone, so what others did to it is overwritten."""
+    config_map = entry.to_config_map()
+    writer = sender.ports.writer
+    await sender.send(
+        "apply",
+        ref_of(config_map),
+        lambda: in_our_namespace(writer, lambda: writer.apply(config_map, force=True)),
+        want=entry.want.value,
+        revision=entry.revision,
+    )
+
+
+async def delete_entry(sender: Sender, model: str) -> None:
+    """Delete the catalogue entry of a model; nothing happens when there is none."""
+    ref = ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, f"model.{model}")
+    live = await sender.ports.writer.get(ref)
+    if live is not None:
+        uid = live["metadata"]["uid"]
+        await sender.send("delete", ref, lambda: sender.ports.writer.delete(ref, uid=uid), uid=uid)
+
+
+async def keep_manifests(sender: Sender, model: str, revision: str, manifests: tuple[JsonObject, ...]) -> None:
+    """Keep a revision's manifests in the cluster; its name is its content's digest, so one that is there will do."""
+    secret = pack_manifests(model, revision, manifests)
+    writer = sender.ports.writer
+
+    async def create_once() -> JsonObject | None:
+        try:
+            return await in_our_namespace(writer, lambda: writer.create(secret))
+        except Conflict:
+            return None
+
+    await sender.send("create", ref_of(secret), create_once, revision=revision)
+
+
+async def read_manifests(reader: ClusterReader, model: str, revision: str) -> tuple[JsonObject, ...] | None:
+    """A revision's manifests as kept in the cluster; None when they are not there or cannot be read."""
+    secret = await reader.get(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, manifests_name(model, revision)))
+    try:
+        return None if secret is None else unpack_manifests(secret)
+    except ValueError:
+        return None
+
+
+async def holds_on(reader: ClusterReader, model: str) -> tuple[str, ...]:
+    """Names of the holds that keep a model off in this cluster, read now."""
+    listing = await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=f"{LABEL_RECORD}={HOLD}")
+    holds = (read_hold(item) for item in listing.items)
+    return tuple(sorted(hold.name for hold in holds if hold and hold.model in (model, "*")))

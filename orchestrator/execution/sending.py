@@ -1,0 +1,121 @@
+"""One request that changes a cluster: journal, lock, send, journal. Nothing in this room writes in any other way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from orchestrator.core.events import Event, EventType
+from orchestrator.core.objects import JsonObject, ObjectRef, dig
+from orchestrator.core.records import canonical_json
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Reason
+from orchestrator.errors import ClusterError, Overloaded, Unreachable
+from orchestrator.execution.outcome import Written
+from orchestrator.execution.ports import ClusterPorts
+from orchestrator.execution.stopping import Interrupted
+
+T = TypeVar("T")
+
+
+class Sender:
+    """Sends the writes of one item, and remembers what it sent."""
+
+    def __init__(self, ports: ClusterPorts, model: str, step: str) -> None:
+        self.ports: Final = ports
+        self.model: Final = model
+        self.step: Final = step
+        self.sent: list[str] = []
+        """Writes that took effect, or may have: `scale apps/Deployment default/fable`."""
+        self.written: list[Written] = []
+        """The same writes, as a rollback needs them; our own records are not among them."""
+        self.refused: Reason | None = None
+        """The write that failed last."""
+
+    @property
+    def cluster(self) -> str:
+        """Name of the cluster."""
+        return self.ports.writer.cluster.name
+
+    async def send(
+        self,
+        verb: str,
+        ref: ObjectRef,
+        request: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        trace: Callable[[T | None], Written] | None = None,
+        **data: Any,
+    ) -> T:
+        """Send one write. Raises `Interrupted` before it, `LockLost` in its place, and what the cluster answers.
+
+        `trace` says what the write leaves behind, given its answer, or None where the answer was lost and the write
+        may have taken effect all the same.
+        """
+        if self.ports.stop.is_set():
+            raise Interrupted
+        about = {"verb": verb, "object": str(ref), **data}
+        self.emit(EventType.SENDING, about)
+        try:
+            # After the journal, which may have waited for a disk: freshness is judged at the last moment.
+            await self.ports.ensure_lock(self.model)
+        except ClusterError as error:
+            self._refuse(ref, about, error, sent=False)
+            raise
+        try:
+            answer = await request()
+        except (Unreachable, Overloaded) as error:
+            self._remember(verb, ref, trace and trace(None))
+            self._refuse(ref, about, error, sent=True)
+            raise
+        except ClusterError as error:
+            self._refuse(ref, about, error, sent=True)
+            raise
+        except BaseException:
+            # Cancelled, mostly by a deadline: whether it took effect is not known.
+            self._remember(verb, ref, trace and trace(None))
+            self.emit(EventType.ANSWERED, {**about, "error": "no-answer"})
+            raise
+        self._remember(verb, ref, trace and trace(answer))
+        self.refused = None
+        self.emit(EventType.ANSWERED, {**about, **_answer_words(answer)})
+        return answer
+
+    def _remember(self, verb: str, ref: ObjectRef, written: Written | None) -> None:
+        self.sent.append(f"{verb} {ref}")
+        if written is not None:
+            self.written.append(written)
+
+    def emit(self, type_: EventType, data: JsonObject) -> None:
+        """Journal and tell an event of this item."""
+        at = self.ports.clock.now()
+        self.ports.emit(Event(type=type_, at=at, cluster=self.cluster, model=self.model, step=self.step, data=data))
+
+    def _refuse(self, ref: ObjectRef, about: JsonObject, error: ClusterError, *, sent: bool) -> None:
+        self.refused = reason_of(error, ref)
+        # What a server says about a Secret may quote it.
+        message = {} if ref.kind == "Secret" else {"message": self.refused.message}
+        self.emit(EventType.ANSWERED, {**about, "error": error.code, "sent": sent, **message})
+
+
+def reason_of(error: ClusterError, ref: ObjectRef | None = None) -> Reason:
+    """What a cluster's refusal says, safe to print; of a Secret only that it was refused."""
+    is_secret = ref is not None and ref.kind == "Secret"
+    message = "the API server refuses the Secret" if is_secret and error.status else printable(error.message)
+    return Reason(code=error.code, message=message, object=str(ref) if ref else None)
+
+
+def digest_of(manifest: JsonObject) -> str | None:
+    """A digest by which the journal recognises a manifest; none for a Secret, whose content could be guessed by it."""
+    if manifest.get("kind") == "Secret":
+        return None
+    return hashlib.sha256(canonical_json(manifest).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _answer_words(answer: object) -> JsonObject:
+    found = {
+        "uid": dig(answer, "metadata", "uid"),
+        "resourceVersion": dig(answer, "metadata", "resourceVersion"),
+        "generation": dig(answer, "metadata", "generation"),
+    }
+    return {key: value for key, value in found.items() if value is not None}
