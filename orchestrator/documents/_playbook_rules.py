@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from orchestrator.core.playbook import Playbook, Step, Strategy
 from orchestrator.documents._parameter_rules import check_parameters
 from orchestrator.documents._scope_rules import check_scope
