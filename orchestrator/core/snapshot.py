@@ -7,10 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.model import Adoption
-from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef
 from orchestrator.core.ports import Identity
 from orchestrator.core.records import CatalogueEntry, Hold
 from orchestrator.core.verdict import Reason
+
+
+SWITCHED = frozenset(
+    {GroupKind("apps", "Deployment"), GroupKind("apps", "StatefulSet"), GroupKind("apps", "ReplicaSet")}
+)
+"""Kinds that are switched by their number of replicas, written through `/scale`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +36,11 @@ class Preview:
     """What the API server answered to a dry run of our apply."""
 
     after: JsonObject | None = None
-    """The object as it would be."""
+    """The object as it would be, with the fields of `conflicts` taken; None where the server could not tell."""
     error: Reason | None = None
+    """Why the API server would refuse it."""
     conflicts: tuple[tuple[str, str], ...] = ()
     """(field, manager) pairs that somebody else owns."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptedWorkload:
-    """A workload that somebody else deployed, and its running pods."""
-
-    workload: JsonObject
-    pods: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +60,8 @@ class ClusterSnapshot:
     """Objects by the ref that asked for them; one that is missing does not exist."""
     unread: Mapping[ObjectRef, Reason] = field(default_factory=dict)
     """Objects that could not be read, and why."""
+    namespaces: frozenset[str] = frozenset()
+    """Which of the namespaces concerned exist."""
     scalers: tuple[JsonObject, ...] = ()
     """HorizontalPodAutoscalers and ScaledObjects of the namespaces concerned."""
     adopted: Mapping[str, tuple[AdoptedWorkload, ...]] = field(default_factory=dict)
