@@ -12,7 +12,6 @@ from orchestrator.core.ports import Identity
 from orchestrator.core.records import CatalogueEntry, Hold
 from orchestrator.core.verdict import Reason
 
-
 SWITCHED = frozenset(
     {GroupKind("apps", "Deployment"), GroupKind("apps", "StatefulSet"), GroupKind("apps", "ReplicaSet")}
 )
@@ -57,15 +56,23 @@ class ClusterSnapshot:
     """By model: a catalogue entry that cannot be read."""
     holds: tuple[Hold, ...] = ()
     live: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)
-    """Objects by the ref that asked for them; one that is missing does not exist."""
+    """Objects by their ref, namespace filled in; one that is missing, here and in `unread`, does not exist."""
     unread: Mapping[ObjectRef, Reason] = field(default_factory=dict)
     """Objects that could not be read, and why."""
     namespaces: frozenset[str] = frozenset()
-    """Which of the namespaces concerned exist."""
+    """Which of the namespaces concerned exist, and are not on their way out."""
+    namespaced: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    """By (apiVersion, kind) of the objects asked for: whether they live in namespaces."""
+    unserved: frozenset[tuple[str, str]] = frozenset()
+    """(apiVersion, kind) that this cluster does not serve."""
     scalers: tuple[JsonObject, ...] = ()
-    """HorizontalPodAutoscalers and ScaledObjects of the namespaces concerned."""
-    adopted: Mapping[str, tuple[AdoptedWorkload, ...]] = field(default_factory=dict)
-    """By model: what its `adopt` selector found."""
+    """HorizontalPodAutoscalers and ScaledObjects of the namespaces in which there are workloads."""
+    scalers_unread: Mapping[str, Reason] = field(default_factory=dict)
+    """By namespace: why its scalers could not be listed."""
+    adopted: Mapping[str, tuple[JsonObject, ...]] = field(default_factory=dict)
+    """By model: the workloads that its `adopt` selector found."""
+    adoptions_unread: Mapping[str, Reason] = field(default_factory=dict)
+    """By model: why its `adopt` selector could not be followed."""
     previews: Mapping[ObjectRef, Preview] = field(default_factory=dict)
 
     def with_previews(self, previews: Mapping[ObjectRef, Preview]) -> ClusterSnapshot:
