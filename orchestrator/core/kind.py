@@ -31,6 +31,8 @@ class WorkloadRules:
     """Its pod template."""
     assess_stopped: Callable[[JsonObject, Wanted], Assessment]
     """Whether the controller says that it is stopped; pods are looked at elsewhere."""
+    is_scalable: bool = True
+    """Whether `/scale` switches it off and on. Where not (DaemonSet, Job, CronJob) it can only be watched."""
 
 
 @dataclass(frozen=True, slots=True)

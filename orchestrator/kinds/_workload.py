@@ -1,0 +1,28 @@
+"""What every kind with a pod template has in common."""
+
+from __future__ import annotations
+
+from orchestrator.core.kind import WorkloadRules
+from orchestrator.core.objects import JsonObject, dig
+from orchestrator.kinds._reading import assess_stopped, count
+
+
+def replicas_of(live: JsonObject) -> int:
+    """spec.replicas with the API's default."""
+    return count(live, "spec", "replicas", default=1)
+
+
+def selector_of(live: JsonObject) -> JsonObject | None:
+    """The LabelSelector of its pods."""
+    selector = dig(live, "spec", "selector")
+    return selector if isinstance(selector, dict) else None
+
+
+def template_of(live: JsonObject) -> JsonObject:
+    """Its pod template."""
+    template = dig(live, "spec", "template", default={})
+    return template if isinstance(template, dict) else {}
+
+
+SCALABLE = WorkloadRules(replicas_of, selector_of, template_of, assess_stopped)
+"""Kinds with `/scale`, stopped by zero replicas."""

@@ -1,0 +1,48 @@
+"""DaemonSet: as many pods as nodes fit; it has no replicas, so it cannot be switched off by a number."""
+
+from __future__ import annotations
+
+from orchestrator.core.kind import Kind, Wanted, WorkloadRules
+from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.verdict import Assessment
+from orchestrator.kinds._reading import DONE, count, progressing, unknown, unless_observed
+from orchestrator.kinds._workload import selector_of, template_of
+
+
+def assess(live: JsonObject, wanted: Wanted) -> Assessment:
+    """Source: kstatus `daemonsetConditions`, save for OnDelete; a set that fits no node runs nothing."""
+    if stale := unless_observed(live, wanted):
+        return stale
+    desired = desired_of(live)
+    if desired == 0:
+        return progressing(live, "no-node", "no node fits its template", "status.desiredNumberScheduled")
+    updated = count(live, "status", "updatedNumberScheduled")
+    if updated < desired and dig(live, "spec", "updateStrategy", "type") == "OnDelete":
+        words = f"{updated} of {desired} pods are of the new template, and OnDelete replaces none by itself"
+        return unknown(live, "on-delete", words, "spec.updateStrategy.type")
+    for field in ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"):
+        if (number := count(live, "status", field)) < desired:
+            return progressing(live, "rolling-out", f"{field}: {number} of {desired}", f"status.{field}")
+    return DONE
+
+
+def assess_stopped(live: JsonObject, wanted: Wanted) -> Assessment:
+    """Stopped only while no node fits, which any new or relabelled node ends: never done."""
+    if stale := unless_observed(live, wanted):
+        return stale
+    running = max(desired_of(live), count(live, "status", "currentNumberScheduled"))
+    if running:
+        return unknown(live, "not-switchable", f"it runs on {running} nodes and has no replicas to set to 0")
+    return unknown(live, "can-wake", "it runs again as soon as a node fits")
+
+
+def desired_of(live: JsonObject) -> int:
+    """On how many nodes it should run."""
+    return count(live, "status", "desiredNumberScheduled")
+
+
+PLUGIN = Kind(
+    resource=Resource("apps", "v1", "daemonsets", "DaemonSet"),
+    assess=assess,
+    workload=WorkloadRules(desired_of, selector_of, template_of, assess_stopped, is_scalable=False),
+)

@@ -1,0 +1,18 @@
+"""Flux's HelmRelease: upgrades on its own, and corrects drift where that is on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from orchestrator.core.kind import Kind
+from orchestrator.core.objects import Resource
+from orchestrator.kinds import _flux
+
+RESOURCE = Resource("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")
+
+PLUGIN = Kind(
+    resource=RESOURCE,
+    assess=_flux.assess,
+    reverter=partial(_flux.reverter_by, RESOURCE),
+    is_paused=_flux.is_suspended,
+)

@@ -1,0 +1,18 @@
+"""Flux's Kustomization: puts its objects back at every reconciliation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from orchestrator.core.kind import Kind
+from orchestrator.core.objects import Resource
+from orchestrator.kinds import _flux
+
+RESOURCE = Resource("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization")
+
+PLUGIN = Kind(
+    resource=RESOURCE,
+    assess=_flux.assess,
+    reverter=partial(_flux.reverter_by, RESOURCE),
+    is_paused=_flux.is_suspended,
+)

@@ -1,0 +1,57 @@
+"""StatefulSet: kstatus' rules; with OnDelete only where the status proves that every pod is of the new template."""
+
+from __future__ import annotations
+
+from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.verdict import Assessment
+from orchestrator.kinds._reading import (
+    DONE,
+    count,
+    progressing,
+    unknown,
+    unless_observed,
+    unless_replicas_as_wanted,
+)
+from orchestrator.kinds._workload import SCALABLE, replicas_of
+
+
+def assess(live: JsonObject, wanted: Wanted) -> Assessment:
+    """Source: kstatus `statefulsetConditions`, save that OnDelete is not called current for being OnDelete."""
+    spec = replicas_of(live)
+    if (early := unless_observed(live, wanted)) or (early := unless_replicas_as_wanted(live, wanted, spec)):
+        return early
+    return _from_counts(live, spec) or _from_revisions(live, spec) or DONE
+
+
+def _from_counts(live: JsonObject, spec: int) -> Assessment | None:
+    replicas, ready, available = (
+        count(live, "status", field) for field in ("replicas", "readyReplicas", "availableReplicas")
+    )
+    rules = (
+        (replicas < spec, f"{replicas} of {spec} replicas exist", "status.replicas"),
+        (ready < spec, f"{ready} of {spec} replicas are ready", "status.readyReplicas"),
+        (replicas > spec, f"{replicas - spec} replicas too many are still there", "status.replicas"),
+        (available < spec, f"{available} of {spec} replicas are available", "status.availableReplicas"),
+    )
+    return next((progressing(live, "rolling-out", words, field) for holds, words, field in rules if holds), None)
+
+
+def _from_revisions(live: JsonObject, spec: int) -> Assessment | None:
+    updated = count(live, "status", "updatedReplicas")
+    if dig(live, "spec", "updateStrategy", "type") == "OnDelete":
+        if updated >= spec:
+            return None
+        words = f"{updated} of {spec} pods are of the new template, and OnDelete replaces none by itself"
+        return unknown(live, "on-delete", words, "spec.updateStrategy.type")
+    partition = count(live, "spec", "updateStrategy", "rollingUpdate", "partition")
+    if updated < spec - partition:
+        words = f"{updated} of {max(spec - partition, 0)} replicas are of the new template"
+        return progressing(live, "rolling-out", words, "status.updatedReplicas")
+    current, update = (dig(live, "status", field) for field in ("currentRevision", "updateRevision"))
+    if partition == 0 and spec > 0 and current != update:
+        return progressing(live, "rolling-out", "the rollout is not complete", "status.currentRevision")
+    return None
+
+
+PLUGIN = Kind(resource=Resource("apps", "v1", "statefulsets", "StatefulSet"), assess=assess, workload=SCALABLE)
