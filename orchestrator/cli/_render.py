@@ -65,7 +65,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_matrix(items: Iterable[StatusItem], *, wants: bool = True) -> None:
-    """The matrix model × cluster, a line each, followed by the reasons of what is not verified."""
+    """The matrix: models and clusters, a line each, followed by the reasons of what is not verified."""
     from rich.table import Table
 
     rows = list(items)

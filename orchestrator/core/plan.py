@@ -112,6 +112,8 @@ class WavePlan:
     clusters: tuple[ClusterPlan, ...]
     unreachable: tuple[tuple[Cluster, Reason], ...] = ()
     """Clusters of the scope that gave no answer that can be trusted."""
+    models: tuple[str, ...] = ()
+    """Models whose state the step sets: each is an item in every cluster, an unreachable one included."""
     strategy: Strategy = field(default_factory=Strategy)
     checks: tuple[dict[str, Any], ...] = ()
     soak: float = 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
 from typing import Any, Final
 
 API_VERSION: Final = "orchestrator/v1"
@@ -21,6 +23,28 @@ DOCUMENT: dict[str, Any] = {
     "str_max_length": 100_000,
 }
 """pydantic configuration of every document class: unknown fields are errors."""
+
+
+def as_document(value: Any) -> Any:
+    """A document's dataclass as it would be written in YAML: camelCase, without what equals its default."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            camel_case(one.name): as_document(getattr(value, one.name))
+            for one in fields(value)
+            if getattr(value, one.name) != _default_of(one)
+        }
+    if isinstance(value, dict):
+        return {str(key): as_document(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_document(entry) for entry in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Seconds) else value
+
+
+def _default_of(one: Field[Any]) -> Any:
+    return one.default_factory() if one.default_factory is not MISSING else one.default
+
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

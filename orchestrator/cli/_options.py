@@ -1,0 +1,78 @@
+"""Options that several commands share, so that they are spelt and explained the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+output = click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="What is printed on stdout: a table for people, or exactly one document.",
+)
+kubeconfig = click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Kubeconfig; else the fleet's own, else $KUBECONFIG, else ~/.kube/config.",
+)
+
+
+def scope(command: Command) -> Command:
+    """`--region --cluster --label --in --serves --all` and their `--except-…` twins."""
+    for name, metavar, text in reversed(_NARROWING):
+        command = click.option(f"--except-{name}", multiple=True, metavar=metavar, help=f"Leave out: {text}")(command)
+    command = click.option("--all", "all_", is_flag=True, help="Every cluster of the fleet.")(command)
+    for name, metavar, text in reversed(_NARROWING):
+        command = click.option(f"--{name}", _variable(name), multiple=True, metavar=metavar, help=text)(command)
+    return command
+
+
+_NARROWING = (
+    ("region", "REGION", "clusters of this region."),
+    ("cluster", "CLUSTER", "this cluster."),
+    ("label", "KEY=VALUE", "clusters with this label."),
+    ("in", "COUNTRY", "clusters that stand in this country or group of countries (NO, EU, G7 …)."),
+    ("serves", "COUNTRY", "clusters that serve this audience."),
+)
+
+
+def _variable(name: str) -> str:
+    return "in_" if name == "in" else name
+
+
+def overrides(command: Command) -> Command:
+    """Options that let a plan through which would be refused otherwise."""
+    for option in reversed(_OVERRIDES):
+        command = option(command)
+    return command
+
+
+_OVERRIDES = (
+    click.option(
+        "--override",
+        "overridden",
+        multiple=True,
+        metavar="RULE=REASON",
+        help="Override a safety rule of the fleet by its name, for a reason that is kept.",
+    ),
+    click.option("--take-over", is_flag=True, help="Take over models that another playbook set."),
+    click.option("--force-conflicts", is_flag=True, help="Take the fields that the plan lists as somebody else's."),
+    click.option("--prune", is_flag=True, help="Delete objects that are no longer in the manifests."),
+    click.option(
+        "--wait-lock",
+        metavar="DURATION",
+        default=None,
+        help="Wait so long for somebody else's lock, for instance 2m.",
+    ),
+)

@@ -1,0 +1,118 @@
+"""Carrying out a plan: refuse what must be refused, execute, and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator import evidence, execution, plugins
+from orchestrator.core.events import Event
+from orchestrator.core.plan import ItemPlan, Plan
+from orchestrator.core.result import RunResult, exit_code_of, outcome_of
+from orchestrator.core.verdict import Reason
+from orchestrator.delivery import HttpProber
+from orchestrator.errors import ConflictRefusal, HoldRefusal, RefusedError, SafetyRefusal
+from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """How a plan is to be carried out."""
+
+    state: Path
+    """Folder under which this run keeps its journal."""
+    wait_lock: float | None = None
+    held_fails: bool = False
+    """Whether an item that a hold keeps off costs exit code 1."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    tell: Callable[[Event], None] = lambda event: None
+
+
+async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunResult:
+    """Execute a plan and return its result. Raises RefusedError (exit 4) when nothing may be done."""
+    refuse_what_must_be(plan)
+    started = session.clock.elapsed()
+    run = evidence.new_run_id(session.clock.now())
+    async with HttpProber() as prober:
+        with evidence.open_journal(request.state / "runs" / run, due=plan.is_due) as journal:
+            outcome = await execution.execute(
+                plan,
+                execution.RunPorts(
+                    writers=session.writers(clusters_of(plan)),
+                    verifier=LiveVerifier(session.clock, prober),
+                    prober=prober,
+                    checks=plugins.checks(),
+                    journal=journal,
+                    clock=session.clock,
+                    tell=request.tell,
+                ),
+                execution.RunOptions(
+                    run=run, holder=holder_of(run), wait_lock=request.wait_lock, stop=request.stop
+                ),
+            )
+    code = 130 if outcome.interrupted else exit_code_of((item.verdict for item in outcome.items), held_fails=request.held_fails)
+    if outcome.error and code == 0:
+        code = 3
+    return RunResult(
+        run=run,
+        action=plan.action,
+        rehearsal=plan.rehearsal,
+        outcome=outcome_of(code),
+        exit_code=code,
+        seconds=round(session.clock.elapsed() - started, 3),
+        error=outcome.error,
+        items=outcome.items,
+    )
+
+
+def clusters_of(plan: Plan) -> tuple[str, ...]:
+    """Names of the clusters that a plan may write to."""
+    return tuple(dict.fromkeys(part.cluster.name for wave in plan.waves for part in wave.clusters))
+
+
+def items_of(plan: Plan) -> tuple[ItemPlan, ...]:
+    """Every item of every reachable cluster, in the plan's order."""
+    return tuple(item for wave in plan.waves for part in wave.clusters for item in part.items)
+
+
+def holder_of(run: str) -> str:
+    """Who holds the locks of this run, in words that help the one who is refused."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} pid {os.getpid()} run {run}"
+
+
+def refuse_what_must_be(plan: Plan) -> None:
+    """Raise the first kind of refusal that a plan carries, with every reason of that kind."""
+    if plan.refusals:
+        raise SafetyRefusal(
+            "; ".join(reason.message for reason in plan.refusals),
+            hint="--override RULE=REASON lets it through, and keeps the reason",
+        )
+    held = [item for item in items_of(plan) if item.held_by]
+    if plan.action == "enable" and held:
+        names = ", ".join(f"{item.subject.model.name} in {item.subject.cluster}" for item in held)
+        raise HoldRefusal(f"held off by {held[0].held_by[0]}: {names}", hint="a hold must be lifted first")
+    refusals = [(item, reason) for item in items_of(plan) for reason in item.refusals]
+    if refusals:
+        raise _refusal(refusals)
+
+
+def _refusal(refusals: list[tuple[ItemPlan, Reason]]) -> RefusedError:
+    lines = [
+        f"{item.subject.model.name} in {item.subject.cluster}: {f'{reason.object}: ' if reason.object else ''}"
+        f"{reason.message}"
+        for item, reason in refusals
+    ]
+    hints = {"conflict": "--force-conflicts takes the listed fields", "other-playbook": "--take-over takes them over"}
+    codes = [reason.code for _, reason in refusals]
+    hint = next((hints[code] for code in codes if code in hints), "`orchestrator plan` shows every detail")
+    return ConflictRefusal("; ".join(lines), hint=hint, code=codes[0])

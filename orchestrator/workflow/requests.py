@@ -1,0 +1,120 @@
+"""Documents and scopes → the request that planning answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator import geo
+from orchestrator.core.fleet import Fleet
+from orchestrator.core.model import Model, Override
+from orchestrator.core.objects import JsonObject
+from orchestrator.core.playbook import DEFAULT_DISABLE_SOAK, OnFailure, Playbook, Step, Strategy
+from orchestrator.core.scope import ResolvedScope, Scope
+from orchestrator.core.verdict import Want
+from orchestrator.core.wish import PlanOptions, PlanRequest, Wish, WishedWave
+from orchestrator.documents import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What every request is made from."""
+
+    workspace: Workspace
+    fleet: Fleet
+    contradicted: Mapping[str, str] = field(default_factory=dict)
+    """By cluster: why its nodes contradict the declared geography."""
+    options: PlanOptions = field(default_factory=PlanOptions)
+
+    def resolve(self, scope: Scope, want: Want) -> ResolvedScope:
+        """The clusters of a scope; what is undeclared falls on the safe side."""
+        purpose = "enable" if want is Want.ENABLED else "disable"
+        return geo.resolve(scope, self.fleet, purpose=purpose, contradicted=self.contradicted)
+
+
+def request_for_playbook(asking: Asking, playbook: Playbook) -> PlanRequest:
+    """The request that a playbook stands for; every step's scope is resolved here, once."""
+    models = [asking.workspace.model(name) for name in playbook.models]
+    waves = tuple(_wave_of_step(asking, playbook, step, models) for step in playbook.steps)
+    return PlanRequest(
+        action="apply",
+        name=playbook.name,
+        fleet=asking.fleet,
+        waves=waves,
+        on_failure=playbook.on_failure,
+        options=asking.options,
+    )
+
+
+def request_for_command(asking: Asking, models: Iterable[str], scope: Scope, want: Want) -> PlanRequest:
+    """The request that `enable` or `disable` stands for: one step, no canary."""
+    action = "enable" if want is Want.ENABLED else "disable"
+    step = Step(name=action, strategy=Strategy())
+    chosen = [asking.workspace.model(name) for name in models]
+    wave = _wave(asking, step, chosen, asking.resolve(scope, want), want=want, playbook=None)
+    return PlanRequest(
+        action=action,
+        name="-",
+        fleet=asking.fleet,
+        waves=(wave,),
+        on_failure=OnFailure.CONTINUE if want is Want.DISABLED else OnFailure.STOP,
+        options=asking.options,
+    )
+
+
+def _wave_of_step(asking: Asking, playbook: Playbook, step: Step, models: list[Model]) -> WishedWave:
+    want = Want.ENABLED if step.enable else Want.DISABLED
+    target = step.enable or step.disable
+    assert target is not None, "documents admit no step without a target"  # noqa: S101
+    return _wave(asking, step, models, asking.resolve(target.scope, want), want=want, playbook=playbook.name)
+
+
+def _wave(  # noqa: PLR0913 - a wave is all of these
+    asking: Asking, step: Step, models: list[Model], scope: ResolvedScope, *, want: Want, playbook: str | None
+) -> WishedWave:
+    wishes = tuple(
+        wish_for(asking, model, cluster, step=step.name, want=want, playbook=playbook)
+        for cluster in scope.clusters
+        for model in models
+    )
+    default_soak = DEFAULT_DISABLE_SOAK if want is Want.DISABLED else 0.0
+    return WishedWave(
+        step=step.name,
+        want=want,
+        words=scope.words,
+        strategy=step.strategy,
+        checks=step.checks,
+        soak=default_soak if step.soak is None else step.soak,
+        wishes=wishes,
+    )
+
+
+def wish_for(  # noqa: PLR0913 - a wish is all of these
+    asking: Asking, model: Model, cluster: str, *, step: str, want: Want, playbook: str | None
+) -> Wish:
+    """What is wanted of one model in one cluster, with the overrides that apply there."""
+    return Wish(
+        model=model,
+        cluster=asking.fleet.cluster(cluster),
+        step=step,
+        want=want,
+        playbook=playbook,
+        manifests=_manifests(asking, model),
+        overrides=overrides_in(asking, model, cluster),
+    )
+
+
+def overrides_in(asking: Asking, model: Model, cluster: str) -> tuple[Override, ...]:
+    """The overrides whose scope holds this cluster, in order. A scope that holds none of this fleet is no error here.
+
+    One model document serves several fleets, and not each of them has every region.
+    """
+    return tuple(
+        override
+        for override in model.overrides
+        if cluster in geo.select(override.scope, asking.fleet, contradicted=asking.contradicted).clusters
+    )
+
+
+def _manifests(asking: Asking, model: Model) -> tuple[JsonObject, ...]:
+    return () if model.adopt else asking.workspace.manifests(model)

@@ -1,0 +1,85 @@
+"""A workspace, its fleet, and the connections to every cluster of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator import geo
+from orchestrator.core.fleet import Cluster, Fleet
+from orchestrator.core.objects import Resource, dig
+from orchestrator.core.playbook import Playbook
+from orchestrator.core.ports import Clock, ClusterWriter
+from orchestrator.core.scope import Scope
+from orchestrator.delivery import FleetConnection, SystemClock, connect
+from orchestrator.documents import Workspace
+from orchestrator.errors import ClusterError
+
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every action starts from."""
+
+    workspace: Workspace
+    fleet: Fleet
+    connection: FleetConnection
+    clock: Clock
+
+    def writer(self, cluster: str) -> ClusterWriter:
+        """The way to one cluster."""
+        return self.connection.writer(cluster)
+
+    def writers(self, clusters: Iterable[str]) -> Mapping[str, ClusterWriter]:
+        """The ways to some clusters, by name."""
+        return {cluster: self.writer(cluster) for cluster in clusters}
+
+
+@asynccontextmanager
+async def open_session(workspace: Workspace, kubeconfig: Path | None = None) -> AsyncIterator[Session]:
+    """Connect to the fleet of a workspace. A context that leads nowhere is that cluster's error, when it is used."""
+    fleet = workspace.fleet
+    async with connect(fleet, kubeconfig=kubeconfig or workspace.kubeconfig) as connection:
+        yield Session(workspace, fleet, connection, SystemClock())
+
+
+async def ask_all(keys: Iterable[str], question: Callable[[str], Awaitable[Answer]]) -> dict[str, Answer]:
+    """Ask something of many clusters at once; the question answers its own failures."""
+    names = list(keys)
+    answers = await asyncio.gather(*(question(name) for name in names))
+    return dict(zip(names, answers, strict=True))
+
+
+async def contradictions(session: Session, scopes: Iterable[Scope]) -> Mapping[str, str]:
+    """By cluster, why its nodes contradict the declared country; asked only where a scope rests on geography."""
+    if not any(_rests_on_geography(scope) for scope in scopes):
+        return {}
+    found = await ask_all(
+        (cluster.name for cluster in session.fleet.clusters),
+        lambda name: _contradiction(session, session.fleet.cluster(name)),
+    )
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def scopes_of(playbook: Playbook) -> tuple[Scope, ...]:
+    """Every scope of a playbook."""
+    return tuple(target.scope for step in playbook.steps if (target := step.enable or step.disable))
+
+
+def _rests_on_geography(scope: Scope | None) -> bool:
+    return scope is not None and bool(scope.in_ or scope.serves or _rests_on_geography(scope.except_))
+
+
+async def _contradiction(session: Session, cluster: Cluster) -> str | None:
+    """A cluster that does not answer contradicts nothing: it is named unreachable by the plan."""
+    try:
+        nodes = await session.writer(cluster.name).list(NODES)
+    except ClusterError:
+        return None
+    return geo.contradiction(cluster, [dig(node, "metadata", "labels", default={}) for node in nodes.items])
