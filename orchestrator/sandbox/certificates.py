@@ -49,15 +49,15 @@ class Authority:
         return self._pair.certificate
 
     def server(self, name: str, dns: tuple[str, ...], addresses: tuple[str, ...]) -> Pair:
-        """A certificate that proves a server (and lets it be a client of its peers) under these names."""
+        """A certificate that proves a server under these names."""
         names = [x509.DNSName(each) for each in dns]
         ips = [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        return self._issue(name, _name(name), usages, x509.SubjectAlternativeName([*names, *ips]))
+        san = x509.SubjectAlternativeName([*names, *ips])
+        return self._issue(name, _name(name), ExtendedKeyUsageOID.SERVER_AUTH, san)
 
     def client(self, name: str, user: str, group: str | None = None) -> Pair:
         """A certificate that makes its bearer the Kubernetes user `user`, member of `group`."""
-        return self._issue(name, _name(user, group), [ExtendedKeyUsageOID.CLIENT_AUTH], None)
+        return self._issue(name, _name(user, group), ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
     def signing_key(self, name: str) -> Path:
         """A bare private key, for service-account tokens."""
@@ -86,7 +86,7 @@ class Authority:
         self,
         name: str,
         subject: x509.Name,
-        usages: list[x509.ObjectIdentifier],
+        usage: x509.ObjectIdentifier,
         san: x509.SubjectAlternativeName | None,
     ) -> Pair:
         pair = self._paths(name)
@@ -97,7 +97,7 @@ class Authority:
             _builder(subject, self._certificate.subject, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(sign_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if san is not None:

@@ -1,18 +1,16 @@
 """One control plane: starts it, tells which part of it is dead, and repairs exactly that.
 
-The order of dependence is etcd, API server, everything else. A part that must be started anew takes new ports, so
-whatever depends on it is started anew as well. etcd's data stays, and with it the cluster's uid.
+The order of dependence is etcd, API server, everything else. etcd comes back at the same socket with the same data,
+and with it the cluster's uid; a new API server takes a new port, so whatever talks to it is started anew as well.
 """
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -20,10 +18,11 @@ from orchestrator.errors import SandboxError
 from orchestrator.sandbox import pins
 from orchestrator.sandbox.apiserver import ApiServer
 from orchestrator.sandbox.binaries import Toolbox
-from orchestrator.sandbox.components import Credentials, Layout, Ports, arguments
+from orchestrator.sandbox.components import Credentials, Layout, arguments
 from orchestrator.sandbox.furnishing import furnish, is_furnished, kwok_stages
 from orchestrator.sandbox.kubeconfig import write_component_kubeconfig
 from orchestrator.sandbox.ports import free_ports
+from orchestrator.sandbox.preload import accepts, keep, preload, stored_definitions
 from orchestrator.sandbox.private_files import write_private
 from orchestrator.sandbox.processes import ProcessRecord, end
 from orchestrator.sandbox.regions import RegionSpec
@@ -69,15 +68,15 @@ class Cluster:
     @property
     def server(self) -> str | None:
         """The URL of the API server's last start; None before the first."""
-        ports = self._read_ports()
-        return f"https://127.0.0.1:{ports.apiserver}" if ports else None
+        port = self._read_port()
+        return f"https://127.0.0.1:{port}" if port else None
 
     def api(self, timeout: float = 15.0) -> ApiServer:
         """A connection to the API server as its administrator. Raises SandboxError before the first start."""
-        ports = self._read_ports()
-        if ports is None:
+        port = self._read_port()
+        if port is None:
             raise SandboxError(f"cluster {self.name} was never started")
-        return ApiServer(ports.apiserver, self.credentials.authority, self.credentials.admin, timeout)
+        return ApiServer(port, self.credentials.authority, self.credentials.admin, timeout)
 
     def inspect(self) -> list[ComponentStatus]:
         """What lives now, part by part; asks the API server whether it is ready."""
@@ -104,8 +103,14 @@ class Cluster:
         wait.until(
             lambda: is_furnished(api, self.spec), f"the nodes of {self.name} to become ready", self._watch(pins.KWOK)
         )
+        self._keep_definitions(api, toolbox)
         api.close()
         return uid
+
+    def _keep_definitions(self, api: ApiServer, toolbox: Toolbox) -> None:
+        kept = stored_definitions(toolbox.programs[pins.APISERVER])
+        if kept is not None and not kept.exists():
+            keep(api, kept)
 
     def stop(self) -> None:
         """End every process of this cluster, etcd last. Its data stays."""
@@ -152,25 +157,30 @@ class Cluster:
         return seen is not None and not seen.is_suspended
 
     def _ensure_processes(self, toolbox: Toolbox, wait: Deadline) -> None:
-        ports = self._read_ports()
-        if ports is None or not self._is_alive(pins.ETCD):
-            self._end(pins.COMPONENTS)
-            ports = Ports(*free_ports(3))
-            self._write_ports(ports)
-            check = self._start(pins.ETCD, toolbox, ports)
-            wait.until(partial(_accepts, ports.etcd), f"etcd of {self.name} to listen", check)
+        if not self._is_alive(pins.ETCD):
+            self._start_etcd(toolbox, wait)
         if not self._is_alive(pins.APISERVER) or not self._becomes_ready(wait):
             self._end(pins.COMPONENTS[1:])
-            ports = Ports(ports.etcd, ports.etcd_peer, *free_ports(1))
-            self._write_ports(ports)
-            check = self._start(pins.APISERVER, toolbox, ports)
+            (port,) = free_ports(1)
+            write_private(self._port_file, str(port))
+            check = self._start(pins.APISERVER, toolbox, port)
             api = self.api(timeout=5.0)
             wait.until(api.is_ready, f"the API server of {self.name} to become ready", check)
             api.close()
         for component in pins.COMPONENTS[2:]:
             if not self._is_alive(component):
                 self._end((component,))
-                self._start(component, toolbox, ports)
+                self._start(component, toolbox, self._read_port() or 0)
+
+    def _start_etcd(self, toolbox: Toolbox, wait: Deadline) -> None:
+        self._end((pins.ETCD,))
+        self.layout.socket.unlink(missing_ok=True)
+        is_new = not self.layout.data.exists()
+        check = self._start(pins.ETCD, toolbox, 0)
+        wait.until(partial(accepts, self.layout.socket), f"etcd of {self.name} to listen", check)
+        kept = stored_definitions(toolbox.programs[pins.APISERVER])
+        if is_new and kept is not None and kept.exists():
+            preload(self.layout.socket, kept)
 
     def _becomes_ready(self, wait: Deadline) -> bool:
         """A live API server may still be starting; one that hangs is replaced."""
@@ -180,16 +190,16 @@ class Cluster:
         finally:
             api.close()
 
-    def _start(self, component: str, toolbox: Toolbox, ports: Ports) -> Callable[[], None]:
+    def _start(self, component: str, toolbox: Toolbox, port: int) -> Callable[[], None]:
         check = self._watch(component)
         if component in self.credentials.components:
             write_component_kubeconfig(
-                self.layout.kubeconfig(component), f"https://127.0.0.1:{ports.apiserver}",
+                self.layout.kubeconfig(component), f"https://127.0.0.1:{port}",
                 self.credentials.authority, self.credentials.components[component],
             )  # fmt: skip
         command = [
             toolbox.programs[component],
-            *arguments(component, self.layout, ports, self.credentials, self.pod_range),
+            *arguments(component, self.layout, port, self.credentials, self.pod_range),
         ]
         self._records[component].start(command, self.layout.directory, self.layout.log(component))
         return check
@@ -214,19 +224,12 @@ class Cluster:
 
         return check
 
-    def _read_ports(self) -> Ports | None:
+    @property
+    def _port_file(self) -> Path:
+        return self.layout.directory / "port"
+
+    def _read_port(self) -> int | None:
         try:
-            return Ports(**json.loads((self.layout.directory / "ports.json").read_text()))
-        except (OSError, ValueError, TypeError):
+            return int(self._port_file.read_text())
+        except (OSError, ValueError):
             return None
-
-    def _write_ports(self, ports: Ports) -> None:
-        write_private(self.layout.directory / "ports.json", json.dumps(asdict(ports)))
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-            return True
-    except OSError:
-        return False

@@ -18,15 +18,8 @@ Argument = str | os.PathLike[str]
 _QPS = ("--kube-api-qps=500", "--kube-api-burst=1000")  # the defaults (20, 30) make rollouts of 100s of pods crawl
 SERVICE_RANGE = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The loopback ports of one start of a control plane."""
-
-    etcd: int
-    etcd_peer: int
-    apiserver: int
+_SOCKET = "etcd.sock"
+_PEER_SOCKET = "etcd-peer.sock"
 
 
 @dataclass(frozen=True)
@@ -34,8 +27,6 @@ class Credentials:
     """Everything that lies in a cluster's `pki` directory."""
 
     authority: Path
-    etcd: Pair
-    etcd_client: Pair
     apiserver: Pair
     service_accounts: Path
     admin: Pair
@@ -48,8 +39,6 @@ class Credentials:
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
         return cls(
             authority=authority.certificate,
-            etcd=authority.server("etcd", ("localhost",), ("127.0.0.1",)),
-            etcd_client=authority.client("etcd-client", "kube-apiserver"),
             apiserver=authority.server("kube-apiserver", names, ("127.0.0.1", SERVICE_ADDRESS)),
             service_accounts=authority.signing_key("service-accounts"),
             admin=authority.client("admin", "sandbox-admin", "system:masters"),
@@ -84,6 +73,11 @@ class Layout:
         return self.directory / "etcd"
 
     @property
+    def socket(self) -> Path:
+        """Where etcd listens: a Unix socket, so that the directory's mode protects it and no TLS costs time."""
+        return self.directory / _SOCKET
+
+    @property
     def stages(self) -> Path:
         """The stages that kwok plays."""
         return self.directory / "stages.yaml"
@@ -102,13 +96,13 @@ class Layout:
 
 
 def arguments(
-    component: str, layout: Layout, ports: Ports, credentials: Credentials, pod_range: str
+    component: str, layout: Layout, port: int, credentials: Credentials, pod_range: str
 ) -> Sequence[Argument]:
-    """What follows the program's name on the command line of `component`."""
+    """What follows the program's name on the command line of `component`, which runs in the cluster's directory."""
     if component == pins.ETCD:
-        return _etcd(layout, ports, credentials)
+        return _etcd(layout)
     if component == pins.APISERVER:
-        return _apiserver(ports, credentials)
+        return _apiserver(port, credentials)
     kubeconfig = layout.kubeconfig(component)
     if component == pins.CONTROLLER_MANAGER:
         return _controller_manager(kubeconfig, credentials)
@@ -122,36 +116,40 @@ def arguments(
     ]  # fmt: skip
 
 
-def _etcd(layout: Layout, ports: Ports, credentials: Credentials) -> list[Argument]:
-    client, peer = f"https://127.0.0.1:{ports.etcd}", f"https://127.0.0.1:{ports.etcd_peer}"
-    certificate, key = credentials.etcd.certificate, credentials.etcd.key
+def _etcd(layout: Layout) -> list[Argument]:
+    # Relative sockets: an absolute path may be longer than the 104 bytes that a socket's name can have.
+    client, peer = f"unix://{_SOCKET}", f"unix://{_PEER_SOCKET}"
     return [
-        "--name=sandbox", f"--data-dir={layout.data}", "--log-level=error",
+        "--name=sandbox",
+        f"--data-dir={layout.data}",
+        "--log-level=error",
         "--unsafe-no-fsync",  # a sandbox may lose data when the machine dies; it survives kills
-        f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=sandbox={peer}",
-        f"--cert-file={certificate}", f"--key-file={key}",
-        f"--trusted-ca-file={credentials.authority}", "--client-cert-auth=true",
-        f"--peer-cert-file={certificate}", f"--peer-key-file={key}",
-        f"--peer-trusted-ca-file={credentials.authority}", "--peer-client-cert-auth=true",
-    ]  # fmt: skip
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=sandbox={peer}",
+    ]
 
 
-def _apiserver(ports: Ports, credentials: Credentials) -> list[Argument]:
+def _apiserver(port: int, credentials: Credentials) -> list[Argument]:
     return [
-        f"--etcd-servers=https://127.0.0.1:{ports.etcd}", f"--etcd-cafile={credentials.authority}",
-        f"--etcd-certfile={credentials.etcd_client.certificate}", f"--etcd-keyfile={credentials.etcd_client.key}",
-        "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={ports.apiserver}",
+        f"--etcd-servers=unix://{_SOCKET}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        f"--secure-port={port}",
         "--endpoint-reconciler-type=none",  # the kubernetes Service may not have a loopback endpoint
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--authorization-mode=RBAC",
         f"--client-ca-file={credentials.authority}",
-        f"--tls-cert-file={credentials.apiserver.certificate}", f"--tls-private-key-file={credentials.apiserver.key}",
+        f"--tls-cert-file={credentials.apiserver.certificate}",
+        f"--tls-private-key-file={credentials.apiserver.key}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={credentials.service_accounts}",
         f"--service-account-signing-key-file={credentials.service_accounts}",
-        "--allow-privileged=true", "--profiling=false",
-    ]  # fmt: skip
+        "--allow-privileged=true",
+        "--profiling=false",
+    ]
 
 
 def _controller_manager(kubeconfig: Path, credentials: Credentials) -> list[Argument]:

@@ -17,6 +17,7 @@ import yaml
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import pins
 from orchestrator.sandbox.apiserver import ApiServer, ApiServerError
+from orchestrator.sandbox.preload import DEFINITIONS
 from orchestrator.sandbox.regions import RegionSpec
 
 MARK = "orchestrator.dev/sandbox"
@@ -28,7 +29,6 @@ _CAPACITY = {
     "cpu": "96", "memory": "1024Gi", "ephemeral-storage": "2Ti", "pods": "250", "nvidia.com/gpu": "8",
 }  # fmt: skip
 _ALLOCATABLE = _CAPACITY | {"cpu": "95", "memory": "1000Gi", "ephemeral-storage": "1900Gi"}
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -45,13 +45,15 @@ def is_furnished(api: ApiServer, spec: RegionSpec) -> bool:
     """Are the nodes ready and free of taints, pods admitted, and the Gateway API served?"""
     try:
         live = {node["metadata"]["name"]: node for node in api.get("/api/v1/nodes")["items"] or ()}
+        if not all(_is_usable(live.get(name)) for name in node_names(spec)):
+            return False
         api.get("/api/v1/namespaces/default/serviceaccounts/default")
         served = {resource["kind"] for resource in api.get("/apis/gateway.networking.k8s.io/v1")["resources"]}
     except ApiServerError as error:
         if error.status in {404, 503}:
             return False
         raise
-    return {"Gateway", "HTTPRoute"} <= served and all(_is_usable(live.get(name)) for name in node_names(spec))
+    return {"Gateway", "HTTPRoute"} <= served
 
 
 def node_names(spec: RegionSpec) -> list[str]:
@@ -98,10 +100,10 @@ def kwok_stages(files: Path) -> str:
 
 
 def _install_gateway_api(api: ApiServer, files: Path) -> None:
-    present = {item["metadata"]["name"] for item in api.get(_CRDS, accept=_NAMES_ONLY)["items"] or ()}
+    present = {item["metadata"]["name"] for item in api.get(DEFINITIONS, accept=_NAMES_ONLY)["items"] or ()}
     for name, body in _gateway_definitions(files):
         if name not in present:
-            api.create(_CRDS, body)
+            api.create(DEFINITIONS, body)
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import SandboxError
 
-_POLL = 0.1
+_POLL = 0.2
 _TAIL = 4096
 
 
