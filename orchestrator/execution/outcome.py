@@ -16,6 +16,8 @@ class StepTerms:
     """What a step demands of every cluster in it."""
 
     step: str
+    soak_key: str
+    """`playbook/step`: under which a cluster's catalogue entry records that the step was passed."""
     progress_deadline: float
     """Seconds that a cluster has to become healthy, or dark, once everything was sent."""
     send_deadline: float

@@ -120,7 +120,7 @@ class _Item:
         A soak that passed before these changes says nothing about what follows them, even at the same revision.
         """
         item = self._item
-        key = soak_key(item)
+        key = self._terms.soak_key
         if item.changes and self._owes_proof and key in item.entry.soaked:
             return replace(
                 item.entry, soaked={step: passed for step, passed in item.entry.soaked.items() if step != key}
@@ -146,7 +146,7 @@ class _Item:
         if verdict is not Verdict.VERIFIED:
             self._conclude(verdict, tuple(reason for outcome in outcomes for reason in outcome.reasons))
             return
-        entry, key, passed = self._item.entry, soak_key(self._item), passed_as(self._item)
+        entry, key, passed = self._item.entry, self._terms.soak_key, passed_as(self._item)
         if entry.soaked.get(key) != passed or self._item.is_change:
             self._sending = True
             await write_entry(self._sender, replace(entry, soaked={**entry.soaked, key: passed}))
@@ -224,13 +224,8 @@ def after_writes(subject: Subject, written: list[Written]) -> Subject:
     return replace(subject, expectations=tuple[Expectation, ...](expectations))
 
 
-def soak_key(item: ItemPlan) -> str:
-    """Under which name a cluster's catalogue entry records that the item's step was passed."""
-    return f"{item.entry.playbook or '-'}/{item.step}"
-
-
 def passed_as(item: ItemPlan) -> str:
-    """What is recorded there: the revision that passed, or that the model was off."""
+    """What is recorded for a step that was passed: the revision that passed, or that the model was off."""
     return "disabled" if item.want is Want.DISABLED else item.subject.revision or "adopted"
 
 

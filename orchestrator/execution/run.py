@@ -99,7 +99,7 @@ class _Run:
                 wave, partial(self._carry_out, wave), stop=self._options.stop, keep_going=keep_going
             )
             self._done.update({(wave.step, cluster.cluster): cluster for cluster in result.clusters})
-            if result.failure:
+            if result.failure and not self._options.stop.is_set():
                 self._failed = self._failed or (wave, result.failure)
             self._emit(EventType.WAVE_ENDED, step=wave.step, failure=result.failure)
 
@@ -186,6 +186,7 @@ class _Run:
     def _terms_of(self, wave: WavePlan) -> StepTerms:
         return StepTerms(
             step=wave.step,
+            soak_key=f"{self._plan.name}/{wave.step}",
             progress_deadline=float(wave.strategy.progress_deadline),
             send_deadline=self._options.cluster_deadline,
             soak=wave.soak,

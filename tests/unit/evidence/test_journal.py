@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.events import Event, EventType
@@ -249,6 +249,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), json_values, max_size=3), min_size=1, max_size=4))
 def test_any_data_comes_back_as_it_was_and_stays_on_its_line(
     tmp_path_factory: pytest.TempPathFactory, data: list[dict[str, Any]]
@@ -274,6 +275,7 @@ def test_hostile_nesting_and_huge_numbers_are_damage_not_crashes() -> None:
         assert parse_journal(line).damage
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_one_changed_byte_never_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever single byte is changed, the records that are still believed are the ones that were written."""
