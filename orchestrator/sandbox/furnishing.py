@@ -14,14 +14,13 @@ from typing import Any
 
 import yaml
 
+from orchestrator.core.objects import LABEL_SANDBOX
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import pins
 from orchestrator.sandbox.apiserver import ApiServer, ApiServerError
 from orchestrator.sandbox.preload import DEFINITIONS
 from orchestrator.sandbox.regions import RegionSpec
 
-MARK = "orchestrator.dev/sandbox"
-"""The label of kube-system that tells a sandbox from a real cluster: results there are a `rehearsal`."""
 COUNTRY = "orchestrator.dev/country"
 
 _ZONES = ("a", "b", "c")
@@ -37,7 +36,7 @@ def furnish(api: ApiServer, spec: RegionSpec, pod_range: str, files: Path) -> st
     for node in nodes(spec, pod_range):
         api.create("/api/v1/nodes", node)
     _install_gateway_api(api, files)
-    system = api.merge("/api/v1/namespaces/kube-system", {"metadata": {"labels": {MARK: "true"}}})
+    system = api.merge("/api/v1/namespaces/kube-system", {"metadata": {"labels": {LABEL_SANDBOX: "true"}}})
     return str(system["metadata"]["uid"])
 
 

@@ -19,7 +19,9 @@ from orchestrator.errors import SandboxError, UsageError
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?")
 """A DNS name that still fits into node names and labels: it becomes a directory, so nothing else may pass."""
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_REPLACED = frozenset({"name", "region", "country", "serves", "labels", "context", "uid"})
 _LARGEST_FILE = 1 << 20
+_MOST_VALUES = 100_000
 _MOST_CLUSTERS = 100
 
 
@@ -27,14 +29,16 @@ _MOST_CLUSTERS = 100
 class RegionSpec:
     """One cluster of a sandbox: its name, and where and for whom it pretends to stand.
 
-    `country` is an ISO 3166-1 code, or None when it is undeclared; `serves` names audiences.
+    `country` is an ISO 3166-1 code, `serves` names audiences; None for either means undeclared. `details` are
+    fields of a fleet file's entry that matter to other rooms only, such as `capacity`.
     """
 
     cluster: str
     region: str
     country: str | None = None
-    serves: tuple[str, ...] = ()
+    serves: tuple[str, ...] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 DEFAULT_REGIONS = (
@@ -98,24 +102,38 @@ def read_fleet(path: Path) -> tuple[tuple[RegionSpec, ...], dict[str, Any]]:
         if isinstance(document, dict) and document.get("kind") == "Fleet":
             spec = document.get("spec")
             if isinstance(spec, dict) and isinstance(spec.get("clusters"), list):
+                _refuse_bombs(path, spec)
                 rest = {key: value for key, value in spec.items() if key != "clusters"}
                 return checked([_region(path, entry) for entry in spec["clusters"]]), rest
     raise UsageError(f"{path} holds no 'kind: Fleet' with spec.clusters")
+
+
+def _refuse_bombs(path: Path, spec: dict[str, Any]) -> None:
+    """A few aliases can stand for billions of values, or for themselves."""
+    count, waiting = 0, [spec]
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > _MOST_VALUES:
+            raise UsageError(f"{path} stands for more than {_MOST_VALUES} values")
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _region(path: Path, entry: object) -> RegionSpec:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UsageError(f"{path}: every cluster needs a name")
     name = entry["name"]
-    country, serves, labels = entry.get("country"), entry.get("serves") or [], entry.get("labels") or {}
-    if not isinstance(serves, list) or not isinstance(labels, dict) or not isinstance(country, str | None):
+    country, serves, labels = entry.get("country"), entry.get("serves"), entry.get("labels") or {}
+    if not isinstance(serves, list | None) or not isinstance(labels, dict) or not isinstance(country, str | None):
         raise UsageError(f"{path}: cluster {name!r}: country, serves or labels have the wrong type")
     return RegionSpec(
         cluster=name,
         region=str(entry.get("region") or name),
         country=country,
-        serves=tuple(str(audience) for audience in serves),
+        serves=None if serves is None else tuple(str(audience) for audience in serves),
         labels={str(key): str(value) for key, value in labels.items()},
+        details={str(key): value for key, value in entry.items() if key not in _REPLACED},
     )
 
 
@@ -125,28 +143,37 @@ def to_record(spec: RegionSpec) -> dict[str, Any]:
         "cluster": spec.cluster,
         "region": spec.region,
         "country": spec.country,
-        "serves": list(spec.serves),
+        "serves": None if spec.serves is None else list(spec.serves),
         "labels": dict(spec.labels),
+        "details": dict(spec.details),
     }
 
 
 def from_record(record: Mapping[str, Any]) -> RegionSpec:
     """The region that `to_record` wrote. Raises SandboxError when it is damaged."""
     try:
+        serves = record["serves"]
         return RegionSpec(
-            str(record["cluster"]), str(record["region"]), record["country"],
-            tuple(record["serves"]), dict(record["labels"]),
-        )  # fmt: skip
+            cluster=str(record["cluster"]),
+            region=str(record["region"]),
+            country=record["country"],
+            serves=None if serves is None else tuple(serves),
+            labels=dict(record["labels"]),
+            details=dict(record["details"]),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise SandboxError(f"the sandbox's own record of its clusters is damaged: {error!r}") from error
 
 
+_REINTERPRETED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans: `NO` is Norway, not false."""
+    """YAML 1.2's booleans: `NO` is Norway, not false. Dates stay text."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REINTERPRETED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(

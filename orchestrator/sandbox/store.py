@@ -99,7 +99,7 @@ class Store:
             "uids": dict(record.uids),
         }
         self._clusters.mkdir(mode=0o700, exist_ok=True)
-        write_private(self._record, json.dumps(document, indent=2))
+        write_private(self._record, json.dumps(document, indent=2, default=str))
 
     def write_fleet(self, record: Record) -> None:
         """Write `fleet.yaml` once; from then on it is the user's to edit, as contexts and uids never change."""
@@ -157,12 +157,12 @@ def _fleet_entry(spec: RegionSpec, uid: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": spec.cluster, "region": spec.region}
     if spec.country:
         entry["country"] = spec.country
-    if spec.serves:
+    if spec.serves is not None:
         entry["serves"] = list(spec.serves)
     entry |= {"context": spec.cluster, "uid": uid}
     if spec.labels:
         entry["labels"] = dict(spec.labels)
-    return entry
+    return entry | dict(spec.details)
 
 
 def same_clusters(left: Sequence[RegionSpec], right: Sequence[RegionSpec]) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.core.text import printable
 from orchestrator.errors import SandboxError
 
 _POLL = 0.2
@@ -55,5 +56,4 @@ def last_words(log: Path, offset: int = 0) -> str:
     except OSError:
         return "it said nothing"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    joined = " / ".join(lines[-3:])[-600:]
-    return "".join(char if char.isprintable() else " " for char in joined) or "it said nothing"
+    return printable(" / ".join(lines[-3:])[-600:], 600) or "it said nothing"
