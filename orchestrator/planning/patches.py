@@ -1,22 +1,56 @@
 """Patches of rendered manifests, offline: strategic merge and JSON merge (RFC 7386).
 
-Strategic merge follows the API server: maps merge, lists of known kinds merge by key, `$patch: delete | replace`,
-`$deleteFromPrimitiveList/FIELD` and `$retainKeys`. Kinds of CustomResourceDefinitions have no merge keys; their lists
-are replaced. Source: "Strategic Merge Patch" in the Kubernetes API conventions (contributors/devel/sig-api-machinery).
+Strategic merge does what `kubectl patch --type strategic` does, and the tests hold it against kubectl itself: maps
+merge, known lists merge by key, and the directives `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/…` and
+`$setElementOrder/…` are followed. Kinds of CustomResourceDefinitions have no merge keys: their lists are replaced.
+
+It changes no value that it is given, and refuses directives that it does not know.
+Source: "Strategic Merge Patch" in the Kubernetes API conventions, and the `patchMergeKey` tags of `k8s.io/api`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from orchestrator.core import field_types
 from orchestrator.core.objects import JsonObject
 from orchestrator.errors import UsageError
 
-_DIRECTIVE = "$patch"
-_RETAIN = "$retainKeys"
-_DELETE_FROM = "$deleteFromPrimitiveList/"
-_ORDER = "$setElementOrder/"
+MERGE_KEYS: Final[Mapping[field_types.Path, str]] = {
+    ("containers",): "name",
+    ("initContainers",): "name",
+    ("ephemeralContainers",): "name",
+    ("containers", "ports"): "containerPort",
+    ("initContainers", "ports"): "containerPort",
+    ("ephemeralContainers", "ports"): "containerPort",
+    ("env",): "name",
+    ("volumes",): "name",
+    ("volumeMounts",): "mountPath",
+    ("volumeDevices",): "devicePath",
+    ("spec", "imagePullSecrets"): "name",
+    ("hostAliases",): "ip",
+    ("topologySpreadConstraints",): "topologyKey",
+    ("schedulingGates",): "name",
+    ("spec", "resourceClaims"): "name",
+    ("metadata", "ownerReferences"): "uid",
+    ("Service", "spec", "ports"): "port",
+    ("ServiceAccount", "secrets"): "name",
+    ("MutatingWebhookConfiguration", "webhooks"): "name",
+    ("ValidatingWebhookConfiguration", "webhooks"): "name",
+    ("webhooks", "matchConditions"): "name",
+    ("ValidatingAdmissionPolicy", "spec", "matchConditions"): "name",
+    ("ValidatingAdmissionPolicy", "spec", "variables"): "name",
+}
+"""Lists of maps that merge. Not the keys of server-side apply: a container port has one key here, and two there."""
+
+_MERGED_SETS: Final[frozenset[field_types.Path]] = frozenset({("metadata", "finalizers")})
+"""Lists of plain values that merge."""
+
+_DIRECTIVE: Final = "$patch"
+_RETAIN: Final = "$retainKeys"
+_DELETE_FROM: Final = "$deleteFromPrimitiveList/"
+_ORDER: Final = "$setElementOrder/"
 
 
 def merge_json(original: Any, patch: Any) -> Any:
@@ -33,74 +67,106 @@ def merge_json(original: Any, patch: Any) -> Any:
 
 
 def merge_strategic(original: JsonObject, patch: JsonObject) -> JsonObject:
-    """Apply a strategic merge patch to an object that carries its kind. Raises UsageError for unknown directives."""
-    return _merge_map(original, patch, (str(original.get("kind", "")),), _is_built_in(original))
+    """Apply a strategic merge patch to an object that carries its apiVersion and kind.
 
-
-def _is_built_in(obj: JsonObject) -> bool:
-    return field_types.knows_defaults(str(obj.get("apiVersion", "")))
+    Raises UsageError for a directive that is not known and for a list entry without its merge key.
+    """
+    path = (str(original.get("kind", "")),)
+    return _merge_map(original, patch, path, field_types.knows_defaults(str(original.get("apiVersion", ""))))
 
 
 def _merge_map(original: JsonObject, patch: JsonObject, path: field_types.Path, keyed: bool) -> JsonObject:
-    directive = patch.get(_DIRECTIVE)
-    if directive == "replace":
-        return {key: value for key, value in patch.items() if key != _DIRECTIVE}
-    if directive == "delete":
-        return {}
-    if directive not in (None, "merge"):
-        raise UsageError(f"$patch: {directive!r} is none of replace, delete, merge")
-    result = dict(original)
-    if (kept := patch.get(_RETAIN)) is not None:
-        result = {key: value for key, value in result.items() if key in kept}
+    match patch.get(_DIRECTIVE, "merge"):
+        case "replace":
+            return {key: value for key, value in patch.items() if key != _DIRECTIVE}
+        case "delete":
+            return {}
+        case "merge":
+            pass
+        case other:
+            raise UsageError(f"$patch: {other!r} at {_place(path)} is none of replace, delete, merge")
+    kept = patch.get(_RETAIN)
+    result = {key: value for key, value in original.items() if kept is None or key in kept}
+    orders = {key.removeprefix(_ORDER): value for key, value in patch.items() if key.startswith(_ORDER)}
     for key, value in patch.items():
+        if key in (_DIRECTIVE, _RETAIN) or key.startswith(_ORDER):
+            continue
         if key.startswith(_DELETE_FROM):
             field = key.removeprefix(_DELETE_FROM)
             result[field] = [entry for entry in result.get(field) or [] if entry not in value]
-        elif key in (_DIRECTIVE, _RETAIN) or key.startswith(_ORDER):
-            continue
+        elif key.startswith("$"):
+            raise UsageError(f"{key} at {_place(path)} is no directive of a strategic merge patch")
         elif value is None:
             result.pop(key, None)
         else:
             result[key] = _merge_value(result.get(key), value, (*path, key), keyed)
+    for field, order in orders.items():
+        result[field] = _sorted_like(result.get(field) or [], order, original.get(field) or [], (*path, field))
     return result
 
 
 def _merge_value(original: Any, patch: Any, path: field_types.Path, keyed: bool) -> Any:
     if isinstance(patch, dict):
         return _merge_map(original if isinstance(original, dict) else {}, patch, path, keyed)
-    if isinstance(patch, list):
-        keys = field_types.lookup(field_types.LIST_KEYS, path) if keyed else None
-        if keys and all(isinstance(entry, dict) for entry in patch):
-            return _merge_list(original if isinstance(original, list) else [], patch, path, keys)
-        if keyed and field_types.fits(field_types.SETS, path):
-            return [*(original or []), *(entry for entry in patch if entry not in (original or []))]
-    return patch
+    if not isinstance(patch, list) or not keyed:
+        return patch
+    before = original if isinstance(original, list) else []
+    if field_types.fits(_MERGED_SETS, path):
+        return _interleaved(
+            [*patch, *(entry for entry in before if entry not in patch)], patch, before, lambda one: one
+        )
+    key = field_types.lookup(MERGE_KEYS, path)
+    return patch if key is None else _merge_list(before, patch, path, key)
 
 
-def _merge_list(
-    original: list[JsonObject], patch: list[JsonObject], path: field_types.Path, keys: tuple[str, ...]
-) -> list[JsonObject]:
-    if {_DIRECTIVE: "replace"} in patch:
+def _merge_list(original: list[Any], patch: list[Any], path: field_types.Path, key: str) -> list[Any]:
+    if any(entry == {_DIRECTIVE: "replace"} for entry in patch):
         return [entry for entry in patch if entry != {_DIRECTIVE: "replace"}]
-    result = list(original)
+    merged = {_identity(entry, key, path): entry for entry in original}
+    set_here: list[JsonObject] = []
     for entry in patch:
-        identity = _identity(entry, keys, path)
-        position = next((n for n, known in enumerate(result) if _identity(known, keys, path) == identity), None)
+        identity = _identity(entry, key, path)
         if entry.get(_DIRECTIVE) == "delete":
-            result = [known for known in result if _identity(known, keys, path) != identity]
-        elif position is None:
-            result.append(_merge_map({}, entry, path, True))
+            merged.pop(identity, None)
         else:
-            result[position] = _merge_map(result[position], entry, path, True)
-    return result
+            merged[identity] = _merge_map(merged.get(identity, {}), entry, path, True)
+            set_here.append(entry)
+    return _interleaved(list(merged.values()), set_here, original, lambda one: _identity(one, key, path))
 
 
-def _identity(entry: JsonObject, keys: tuple[str, ...], path: field_types.Path) -> tuple[Any, ...]:
-    if keys[0] not in entry:
-        raise UsageError(f"an entry of {'.'.join(path[1:])} in a strategic merge patch lacks its key {keys[0]!r}")
-    return tuple(entry.get(key, _default(path, key)) for key in keys)
+def _sorted_like(items: list[Any], order: list[Any], original: list[Any], path: field_types.Path) -> list[Any]:
+    key = field_types.lookup(MERGE_KEYS, path)
+    if key is None:
+        return _interleaved(items, order, original, lambda one: one)
+    return _interleaved(items, order, original, lambda one: _identity(one, key, path))
 
 
-def _default(path: field_types.Path, key: str) -> Any:
-    values = field_types.lookup(field_types.DEFAULTS, (*path, key))
-    return values[0] if values else None
+def _interleaved(items: list[Any], order: list[Any], original: list[Any], identity: Callable[[Any], Any]) -> list[Any]:
+    """The items that the patch names, in its order; the others put between them where they stood before.
+
+    An item that is left waits until every named item that stood before it, or is new, has been placed: so new items
+    come first. That is what API servers do.
+    """
+    ranks = {identity(one): rank for rank, one in reversed(list(enumerate(order)))}
+    places = {identity(one): place for place, one in reversed(list(enumerate(original)))}
+    named = sorted((one for one in items if identity(one) in ranks), key=lambda one: ranks[identity(one)])
+    others = sorted(
+        (one for one in items if identity(one) not in ranks), key=lambda one: places.get(identity(one), len(places))
+    )
+    result: list[Any] = []
+    for one in named:
+        place = places.get(identity(one))
+        while place is not None and others and places.get(identity(others[0]), place) < place:
+            result.append(others.pop(0))
+        result.append(one)
+    return result + others
+
+
+def _identity(entry: Any, key: str, path: field_types.Path) -> Any:
+    if not isinstance(entry, dict) or key not in entry:
+        raise UsageError(f"an entry of {_place(path)} lacks {key!r}, by which a strategic merge patch finds its like")
+    return entry[key]
+
+
+def _place(path: field_types.Path) -> str:
+    return ".".join(path[1:]) or "the top of the patch"
