@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -111,9 +111,10 @@ class ClusterReader(Protocol):
         """
         ...
 
-    def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncIterator[Change]:
+    def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncGenerator[Change, None]:
         """List, then watch without end: resumes, relists after a gap, backs off, and relists a watch gone silent.
 
+        Leave it through `contextlib.aclosing`, so that its connection is closed at once and not by chance.
         Raises a `ClusterError` when the list is forbidden or not served; transient faults are retried by itself.
         """
         ...

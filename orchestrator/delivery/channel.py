@@ -1,0 +1,220 @@
+"""The way to one cluster's API server: route, credentials, retries and circuit breaker, for calls and for streams.
+
+What it refuses: to send anything without the credential that the kubeconfig asks for, and to claim that a write failed
+or succeeded when its answer was lost and nobody could look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from orchestrator.core.objects import JsonObject
+from orchestrator.core.ports import Access, Clock
+from orchestrator.delivery.breaker import CircuitBreaker
+from orchestrator.delivery.credentials import Credential, Credentials, CredentialSource
+from orchestrator.delivery.entries import Context
+from orchestrator.delivery.proxies import proxy_for
+from orchestrator.delivery.retries import is_lost_answer, policy, with_retries
+from orchestrator.delivery.statuses import error_of, read_object
+from orchestrator.delivery.timeouts import Timeouts
+from orchestrator.delivery.tls import TlsContexts
+from orchestrator.delivery.transport import Answer, Request, Transport
+from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
+
+_AT_ONCE = 16
+_OFF_THE_LOOP = 1024 * 1024
+
+Recovery = Callable[[], Awaitable[JsonObject | None]]
+"""Looks whether a write whose answer was lost took effect: what is there now, or None when it did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request in the words of the API."""
+
+    method: str
+    path: str
+    """Already quoted."""
+    access: Access
+    """What is asked, for messages."""
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = field(default=None, repr=False)
+    """JSON; None for no body."""
+    content_type: str = "application/json"
+    repeatable: bool = True
+    """Whether it may happen twice, see `retries`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all clusters share."""
+
+    transport: Transport
+    tls: TlsContexts
+    credentials: Credentials
+    timeouts: Timeouts
+    clock: Clock
+    environ: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    context: Context
+    source: CredentialSource
+    proxy: str | None = field(repr=False)
+
+
+class ClusterChannel:
+    """Calls one cluster. Every method raises a `ClusterError` by meaning."""
+
+    def __init__(self, find_context: Callable[[], Context], shared: Shared) -> None:
+        self._find_context = find_context
+        self._shared = shared
+        self._route: _Route | None = None
+        self._breaker = CircuitBreaker(shared.clock, shared.timeouts.rest)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._answered = False
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long is waited for what."""
+        return self._shared.timeouts
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of retries and watches."""
+        return self._shared.clock
+
+    async def call(self, call: Call, recover: Recovery | None = None) -> JsonObject:
+        """Send, repeat where that is harmless, and return the JSON object that comes back.
+
+        When an answer was lost on the way to a failure, `recover` is asked first: a write that took effect did not
+        fail.
+        """
+        lost = False
+
+        async def attempt() -> JsonObject:
+            nonlocal lost
+            try:
+                return await self._exchange(call)
+            except ClusterError as error:
+                lost = lost or is_lost_answer(error)
+                raise
+
+        self._breaker.admit()
+        rules = policy(self.timeouts, self.clock, repeatable=call.repeatable, answered_before=self._answered)
+        try:
+            answer = await with_retries(attempt, rules)
+        except ClusterError as error:
+            self._note(error)
+            # The HTTP library itself repeats a PUT whose kept connection broke: its first success shows as a conflict.
+            lost = lost or (call.method == "PUT" and isinstance(error, Conflict))
+            if not lost or recover is None:
+                raise
+            return await _recovered(recover, error)
+        self._note(None)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a watch: the chunks of its body as they come. Raises when it is not granted; retries nothing."""
+        self._breaker.admit()
+        route = self._find_route()
+        credential = await route.source.current()
+        async with AsyncExitStack() as stack:
+            answer, chunks = await stack.enter_async_context(self._open(route, call, credential))
+            if answer.status == 401 and (renewed := await route.source.renewed(credential)):
+                await stack.aclose()
+                answer, chunks = await stack.enter_async_context(self._open(route, call, renewed))
+            if answer.status != 200:
+                raise error_of(answer, call.access)
+            yield chunks
+
+    def _open(
+        self, route: _Route, call: Call, credential: Credential
+    ) -> AbstractAsyncContextManager[tuple[Answer, AsyncIterator[bytes]]]:
+        return self._shared.transport.stream(self._request(route, call, credential, timeout=None))
+
+    async def _exchange(self, call: Call) -> JsonObject:
+        async with self._slots:
+            route = self._find_route()
+            credential = await route.source.current()
+            answer = await self._ask(route, call, credential)
+            if answer.status == 401 and (renewed := await route.source.renewed(credential)):
+                answer = await self._ask(route, call, renewed)
+        # Parsing a large answer takes long enough to make every other cluster wait.
+        if len(answer.body) > _OFF_THE_LOOP:
+            return await asyncio.to_thread(read_object, answer, call.access)
+        return read_object(answer, call.access)
+
+    async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:
+        return await self._shared.transport.exchange(
+            self._request(route, call, credential, timeout=self.timeouts.request)
+        )
+
+    def _find_route(self) -> _Route:
+        if self._route is None:
+            context = self._find_context()
+            proxy = proxy_for(context.server.url, named=context.server.proxy_url, environ=self._shared.environ)
+            source = self._shared.credentials.source(context.user, context.server)
+            self._route = _Route(context, source, proxy)
+        return self._route
+
+    def _request(self, route: _Route, call: Call, credential: Credential, *, timeout: float | None) -> Request:
+        server, user = route.context.server, route.context.user
+        headers = [("Accept", "application/json"), *user.impersonation]
+        headers.append(("Accept-Encoding", "gzip" if server.compress and timeout is not None else "identity"))
+        if credential.authorization:
+            headers.append(("Authorization", credential.authorization))
+        if call.body is not None:
+            headers.append(("Content-Type", call.content_type))
+        query = f"?{urlencode(call.query, quote_via=quote)}" if call.query else ""
+        return Request(
+            method=call.method,
+            url=f"{server.url}{call.path}{query}",
+            headers=tuple(headers),
+            body=None if call.body is None else _serialised(call.body),
+            tls=self._shared.tls.context(server, credential.certificate) if server.url.startswith("https:") else None,
+            server_hostname=server.tls_server_name,
+            proxy=route.proxy,
+            timeout=timeout,
+        )
+
+    def _note(self, error: ClusterError | None) -> None:
+        """Tell the breaker whether the cluster answered; that we had nothing to show it says nothing about it."""
+        if isinstance(error, Unauthenticated) or (error is not None and error.code == "context"):
+            return
+        if isinstance(error, Unreachable):
+            self._breaker.failed(error)
+            return
+        self._breaker.answered()
+        self._answered = True
+
+
+def _serialised(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise Invalid("the object holds something that JSON cannot express") from error
+
+
+async def _recovered(recover: Recovery, error: ClusterError) -> JsonObject:
+    """What a write left behind whose answer was lost; raises its error when that is not what it wrote."""
+    found = None
+    with suppress(ClusterError):
+        found = await recover()
+    if found is not None:
+        return found
+    told = f"{error.message}; whether the change took effect is not known"
+    if isinstance(error, Overloaded):
+        raise Overloaded(told, status=error.status) from error
+    if isinstance(error, Unreachable):
+        raise Unreachable(told, code=error.code, status=error.status) from error
+    raise error

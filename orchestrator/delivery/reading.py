@@ -1,0 +1,221 @@
+"""Reads one cluster: who it is, what it serves, objects and lists, and what we may do there.
+
+Before anything else it asks which cluster answers. A cluster other than the pinned one gets no second request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.objects import LABEL_SANDBOX, JsonObject, ObjectRef, Resource, dig
+from orchestrator.core.ports import Access, Change, Identity, Listing
+from orchestrator.core.text import printable
+from orchestrator.delivery.channel import Call, ClusterChannel
+from orchestrator.delivery.resources import BUILT_IN, discovered, group_path, resource_path
+from orchestrator.delivery.sharing import SingleFlight
+from orchestrator.delivery.statuses import NOT_SERVED
+from orchestrator.delivery.watching import follow
+from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
+
+_PAGE = 500
+_LISTINGS = 3
+
+
+class ClusterReading:
+    """Implements `core.ports.ClusterReader`."""
+
+    def __init__(self, cluster: Cluster, channel: ClusterChannel) -> None:
+        self._cluster, self._channel = cluster, channel
+        self._identity: Identity | None = None
+        self._other_uid: str | None = None
+        self._ask_identity = SingleFlight(self._read_identity)
+        self._discovered: dict[str, dict[str, Resource]] = {}
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster of the fleet that this leads to."""
+        return self._cluster
+
+    async def identify(self) -> Identity:
+        """Which cluster answers; asked once. Raises `WrongCluster`, then and ever after, when it is another."""
+        if self._identity is not None:
+            return self._identity
+        if self._other_uid is None:
+            return await self._ask_identity()
+        raise self._wrong_cluster(self._other_uid)
+
+    async def version(self) -> str:
+        """The server's gitVersion."""
+        await self.identify()
+        answer = await self._channel.call(_plain_get("/version"))
+        return printable(answer.get("gitVersion") or "unknown", 64)
+
+    async def actor(self) -> str:
+        """Who the API server says we are (SelfSubjectReview)."""
+        answer = await self._review("authentication.k8s.io", "SelfSubjectReview", {})
+        return printable(dig(answer, "status", "userInfo", "username", default="unknown"), 200)
+
+    async def allows(self, access: Access) -> bool:
+        """Whether we may do this (SelfSubjectAccessReview)."""
+        resource, _, subresource = access.resource.partition("/")
+        attributes = {
+            "verb": access.verb,
+            "group": access.group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": access.namespace,
+        }
+        answer = await self._review(
+            "authorization.k8s.io", "SelfSubjectAccessReview", {"resourceAttributes": attributes}
+        )
+        return dig(answer, "status", "allowed") is True
+
+    async def resource(self, api_version: str, kind: str) -> Resource:
+        """Where objects of a kind are found; `NotFound` when the API is not served."""
+        known = BUILT_IN.get((api_version, kind)) or self._discovered.get(api_version, {}).get(kind)
+        if known is not None:
+            return known
+        await self.identify()
+        found = discovered(api_version, await self._confirm_absence(_plain_get(group_path(api_version))))
+        self._discovered[api_version] = found
+        if kind not in found:
+            told = f"{printable(kind, 100)} in {printable(api_version, 100)}"
+            raise NotFound(f"the API server does not serve {told}", code=NOT_SERVED, status=404)
+        return found[kind]
+
+    async def get(self, ref: ObjectRef) -> JsonObject | None:
+        """One object; None when it, or its API, is not there."""
+        await self.identify()
+        try:
+            resource = await self.resource(ref.api_version, ref.kind)
+            path = resource_path(resource, ref.namespace, ref.name)
+            access = Access("get", resource.group, resource.plural, ref.namespace)
+            found = await self._confirm_absence(Call(method="GET", path=path, access=access))
+        except NotFound:
+            return None
+        if dig(found, "metadata", "name") != ref.name or found.get("kind") != ref.kind:
+            raise Unreachable("the answer is another object than the one asked for", code="not-json")
+        return found
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+        """A consistent list (resourceVersion unset), paged; all namespaces when none is given.
+
+        Raises `NotFound` when the API is not served, `Gone` when every attempt outlived the server's history.
+        """
+        await self.identify()
+        for attempt in range(1, _LISTINGS + 1):
+            try:
+                # When paging is too slow for the server's history, one large answer is better than none.
+                return await self._pages(resource, namespace, labels, limit=_PAGE if attempt < _LISTINGS else 0)
+            except Gone:
+                if attempt == _LISTINGS:
+                    raise
+        raise AssertionError("unreachable")
+
+    def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncGenerator[Change, None]:
+        """List, then watch without end; see `watching`."""
+        call = _list_call(resource, namespace, labels)
+        watch = replace(call, access=replace(call.access, verb="watch"))
+        return follow(lambda: self.list(resource, namespace, labels=labels), self._channel, watch)
+
+    async def _pages(self, resource: Resource, namespace: str, labels: str, *, limit: int) -> Listing:
+        call = _list_call(resource, namespace, labels)
+        items: list[JsonObject] = []
+        token = ""
+        while True:
+            paging = {"limit": str(limit), "continue": token}
+            query = (*call.query, *((key, value) for key, value in paging.items() if value and limit))
+            page = await self._confirm_absence(replace(call, query=query))
+            items += _items(page, resource)
+            token = dig(page, "metadata", "continue", default="")
+            if not token:
+                return Listing(tuple(items), page["metadata"]["resourceVersion"])
+
+    async def _review(self, group: str, kind: str, spec: JsonObject) -> JsonObject:
+        await self.identify()
+        plural = f"{kind.lower()}s"
+        call = Call(
+            method="POST",
+            path=f"/apis/{group}/v1/{plural}",
+            access=Access("create", group, plural),
+            body={"apiVersion": f"{group}/v1", "kind": kind, "spec": spec},
+        )
+        return await self._channel.call(call)
+
+    async def _confirm_absence(self, call: Call) -> JsonObject:
+        """The answer; where a path is said not to be served, only after the server's own list of APIs says so too.
+
+        A load balancer without its backend answers the same 404, and would make every object look gone.
+        """
+        try:
+            return await self._channel.call(call)
+        except NotFound as absent:
+            if absent.code != NOT_SERVED or await self._is_not_served(call):
+                raise
+            raise Unreachable("status 404, but not as an API server answers", code="not-json", status=404) from absent
+
+    async def _is_not_served(self, call: Call) -> bool:
+        api, group_version = call.path.split("/")[1], "/".join(call.path.split("/")[2:4])
+        if api != "apis":
+            return False
+        try:
+            groups = await self._channel.call(_plain_get("/apis"))
+            versions = (version for group in groups["groups"] for version in group["versions"])
+            if group_version not in [version["groupVersion"] for version in versions]:
+                return True
+            path = group_path(group_version)
+            listed = discovered(group_version, await self._channel.call(_plain_get(path)))
+        except (NotFound, KeyError, TypeError):
+            return False
+        return path != call.path and call.access.resource not in [resource.plural for resource in listed.values()]
+
+    async def _read_identity(self) -> Identity:
+        access = Access("get", "", "namespaces")
+        try:
+            namespace = await self._channel.call(
+                Call(method="GET", path="/api/v1/namespaces/kube-system", access=access)
+            )
+        except NotFound as error:
+            raise Unreachable("what answers has no kube-system namespace", code="not-json") from error
+        uid = dig(namespace, "metadata", "uid")
+        if not isinstance(uid, str) or namespace.get("kind") != "Namespace":
+            raise Unreachable("what answers does not tell its identity", code="not-json")
+        if self._cluster.uid is not None and uid != self._cluster.uid:
+            self._other_uid = uid
+            raise self._wrong_cluster(uid)
+        self._identity = Identity(uid=uid, sandbox=LABEL_SANDBOX in dig(namespace, "metadata", "labels", default={}))
+        return self._identity
+
+    def _wrong_cluster(self, uid: str) -> WrongCluster:
+        return WrongCluster(
+            f"wrong cluster: context {printable(self._cluster.context_name, 100)!r} leads to {printable(uid, 40)}, "
+            f"pinned is {printable(self._cluster.uid, 40)}",
+            hint="mend the kubeconfig context, or pin the uid anew if this cluster was replaced on purpose",
+        )
+
+
+def _plain_get(path: str) -> Call:
+    return Call(method="GET", path=path, access=Access("get", "", path))
+
+
+def _list_call(resource: Resource, namespace: str, labels: str) -> Call:
+    return Call(
+        method="GET",
+        path=resource_path(resource, namespace),
+        access=Access("list", resource.group, resource.plural, namespace),
+        query=(("labelSelector", labels),) if labels else (),
+    )
+
+
+def _items(page: JsonObject, resource: Resource) -> list[JsonObject]:
+    """The items of one page, each with the apiVersion and kind that lists leave out."""
+    items = page.get("items")
+    is_list = str(page.get("kind", "")).endswith("List") and dig(page, "metadata", "resourceVersion")
+    if not is_list or not isinstance(items, list | None) or not all(isinstance(item, dict) for item in items or ()):
+        raise Unreachable("the answer is no list of objects", code="not-json")
+    for item in items or ():
+        item.setdefault("apiVersion", resource.api_version)
+        item.setdefault("kind", resource.kind)
+    return items or []

@@ -1,0 +1,165 @@
+"""HTTP to API servers: one session for all clusters, each request with its own cluster's TLS context and proxy.
+
+The only file, with `faults.py`, that knows which HTTP library talks to API servers. It sends one request, follows no
+redirect (that would carry our credentials elsewhere), and raises every fault as an error of ours: `NotSent` where the
+request never left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from orchestrator import __version__
+from orchestrator.delivery.faults import client_fault, tls_fault
+from orchestrator.delivery.resolver import ThreadResolver
+from orchestrator.delivery.timeouts import Timeouts
+from orchestrator.errors import Unreachable
+
+ANSWER_LIMIT = 64 * 1024 * 1024
+_KEEPALIVE_SECONDS = 75.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to one server."""
+
+    method: str
+    url: str
+    """Complete and already quoted."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None
+    """None for plain http."""
+    server_hostname: str | None = None
+    """Name to verify instead of the host."""
+    proxy: str | None = field(default=None, repr=False)
+    timeout: float | None
+    """Seconds in all; None for a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+
+
+class Transport:
+    """Sends requests; to be closed."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._resolver = ThreadResolver(timeouts.connect)
+        # API servers drop connections idle for 90 s: ours go first, so that no request meets a closing one. How many
+        # requests a cluster gets at once is limited by its channel, so that waiting costs no time-out here.
+        connector = aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=300, resolver=self._resolver
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"User-Agent": f"orchestrator/{__version__}"},
+            skip_auto_headers=("Content-Type",),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        await self._resolver.close()
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send and read the whole answer. Raises `Unreachable` when there is none that is complete."""
+        async with self._response(request) as response:
+            body = await _read(response)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, headers, body)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+        """Send and hand out the answer's body as it comes, for status 200; else the whole answer and no chunks.
+
+        Raises `Unreachable` when the connection fails, also while the body is read.
+        """
+        async with self._response(request) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = b"" if response.status == 200 else await _read(response)
+            yield Answer(response.status, headers, body), response.content.iter_any()
+
+    @asynccontextmanager
+    async def _response(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        try:
+            response = await self._open(request)
+            try:
+                yield response
+            except BaseException:
+                response.close()
+                raise
+            await response.release()
+        except aiohttp.ClientError as error:
+            raise client_fault(error) from error
+        except TimeoutError as error:
+            raise Unreachable("no complete answer in time", code="timeout") from error
+        except ssl.SSLError as error:
+            raise tls_fault(error) from error
+        except OSError as error:
+            raise Unreachable("the connection was lost before the answer came", code="connection-lost") from error
+
+    async def _open(self, request: Request) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._timeouts.connect)
+        # A stream has no end, but its beginning must come as soon as any other answer's.
+        async with asyncio.timeout(None if request.timeout else self._timeouts.request):
+            return await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.body,
+                headers=request.headers,
+                ssl=request.tls or True,
+                server_hostname=request.server_hostname,
+                proxy=request.proxy,
+                allow_redirects=False,
+                timeout=timeout,
+            )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, unpacked; raises `Unreachable` (code `too-large`) beyond the limit, packed or not."""
+    kept = bytearray()
+    async for chunk in response.content.iter_any():
+        kept += chunk
+        if len(kept) > ANSWER_LIMIT:
+            raise _too_large()
+    if response.headers.get("Content-Encoding", "").lower() != "gzip":
+        return bytes(kept)
+    if len(kept) > 256 * 1024:
+        return await asyncio.to_thread(_unpack, bytes(kept))
+    return _unpack(bytes(kept))
+
+
+def _unpack(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = unpacker.decompress(packed, ANSWER_LIMIT + 1)
+    except zlib.error as error:
+        raise Unreachable("the answer is damaged: its compression is broken", code="truncated") from error
+    if len(body) > ANSWER_LIMIT:
+        raise _too_large()
+    if not unpacker.eof:
+        raise Unreachable("the answer ended too early", code="truncated")
+    return body
+
+
+def _too_large() -> Unreachable:
+    return Unreachable(f"the answer is larger than {ANSWER_LIMIT // 1024 // 1024} MiB", code="too-large")
