@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from orchestrator.core.comparison import MASKED
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan
 from orchestrator.core.records import canonical_json
@@ -18,9 +19,15 @@ from orchestrator.errors import DocumentError
 KIND = "Plan"
 
 
-def to_document(plan: Plan) -> JsonObject:
-    """The plan as JSON."""
-    return {"apiVersion": API_VERSION, "kind": KIND, "digest": digest_of(plan), "plan": _to_json(plan)}
+def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
+    """The plan as JSON; `masked` leaves out the content of Secrets, and what is left cannot be applied."""
+    document = _to_json(plan)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "digest": digest_of(plan),
+        "plan": _without_secrets(document) if masked else document,
+    }
 
 
 def from_document(document: JsonObject, *, file: str | None = None) -> Plan:
@@ -53,6 +60,16 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_json(entry) for entry in value]
     return float(value) if isinstance(value, float) else value
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("kind") == "Secret" and "metadata" in value:
+        return {key: MASKED if key in ("data", "stringData") else entry for key, entry in value.items()}
+    return {key: _without_secrets(entry) for key, entry in value.items()}
 
 
 def _from_json(kind: Any, value: Any) -> Any:

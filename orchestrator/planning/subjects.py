@@ -12,6 +12,8 @@ from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation, Subject
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Want
+from orchestrator.core.wish import Wish
+from orchestrator.planning.rendering import SCALED_KINDS, render
 
 
 def subject_of(
@@ -32,6 +34,15 @@ def subject_of(
         namespaces=tuple(sorted({one.ref.namespace for one in looked_at if one.ref.namespace})),
         revision=revision if want is Want.ENABLED else None,
     )
+
+
+def subject_of_wish(wish: Wish) -> Subject:
+    """Everything that the documents name, to be looked for where nobody said whether it should be there."""
+    refs = render(wish).refs
+    expectations = [
+        Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None)) for ref in refs
+    ]
+    return subject_of(wish.model, wish.cluster, Want.DISABLED, expectations, None)
 
 
 def subject_of_entry(

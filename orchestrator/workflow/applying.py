@@ -52,11 +52,13 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
                     clock=session.clock,
                     tell=request.tell,
                 ),
-                execution.RunOptions(
-                    run=run, holder=holder_of(run), wait_lock=request.wait_lock, stop=request.stop
-                ),
+                execution.RunOptions(run=run, holder=holder_of(run), wait_lock=request.wait_lock, stop=request.stop),
             )
-    code = 130 if outcome.interrupted else exit_code_of((item.verdict for item in outcome.items), held_fails=request.held_fails)
+    code = (
+        130
+        if outcome.interrupted
+        else exit_code_of((item.verdict for item in outcome.items), held_fails=request.held_fails)
+    )
     if outcome.error and code == 0:
         code = 3
     return RunResult(

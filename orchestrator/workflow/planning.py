@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from orchestrator import delivery, planning
+from dataclasses import replace
+
+from orchestrator import planning
 from orchestrator.core.plan import Plan
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.scope import Scope
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest
+from orchestrator.delivery.snapshot import preview, take_snapshot
+from orchestrator.documents.envelope import Document
 from orchestrator.workflow.requests import Asking, request_for_command, request_for_playbook
 from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of
 
 
-async def plan_playbook(session: Session, playbook: Playbook, options: PlanOptions) -> Plan:
+async def plan_playbook(session: Session, playbook: Document[Playbook], options: PlanOptions) -> Plan:
     """The plan of a playbook against the clusters as they are now."""
-    contradicted = await contradictions(session, scopes_of(playbook))
+    contradicted = await contradictions(session, scopes_of(playbook.value))
     asking = Asking(workspace=session.workspace, fleet=session.fleet, contradicted=contradicted, options=options)
     return await plan_request(session, request_for_playbook(asking, playbook))
 
@@ -34,18 +38,18 @@ async def plan_request(session: Session, request: PlanRequest) -> Plan:
     snapshots = await _snapshots(session, planning.reads(request))
     snapshots = await _with_previews(session, request, snapshots)
     plan = planning.plan(request, snapshots)
-    return planning.with_contexts(plan, session.connection.contexts_outside_fleet())
+    return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
 
 
 async def _snapshots(session: Session, requests: dict[str, SnapshotRequest]) -> dict[str, ClusterSnapshot]:
-    return await ask_all(requests, lambda name: delivery.take_snapshot(session.writer(name), requests[name]))
+    return await ask_all(requests, lambda name: take_snapshot(session.writer(name), requests[name]))
 
 
 async def _with_previews(
     session: Session, request: PlanRequest, snapshots: dict[str, ClusterSnapshot]
 ) -> dict[str, ClusterSnapshot]:
     needed = planning.previews_needed(request, snapshots)
-    previews = await ask_all(needed, lambda name: delivery.preview(session.writer(name), needed[name]))
+    previews = await ask_all(needed, lambda name: preview(session.writer(name), needed[name]))
     return {
         name: snapshot.with_previews(previews[name]) if name in previews else snapshot
         for name, snapshot in snapshots.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator import geo
 from orchestrator.core.fleet import Fleet
 from orchestrator.core.model import Model, Override
 from orchestrator.core.objects import JsonObject
@@ -13,7 +12,10 @@ from orchestrator.core.playbook import DEFAULT_DISABLE_SOAK, OnFailure, Playbook
 from orchestrator.core.scope import ResolvedScope, Scope
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest, Wish, WishedWave
-from orchestrator.documents import Workspace
+from orchestrator.documents.envelope import Document
+from orchestrator.documents.placement import place_steps, purpose_of
+from orchestrator.documents.workspace import Workspace
+from orchestrator.geo.scopes import Purpose, resolve, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +28,19 @@ class Asking:
     """By cluster: why its nodes contradict the declared geography."""
     options: PlanOptions = field(default_factory=PlanOptions)
 
-    def resolve(self, scope: Scope, want: Want) -> ResolvedScope:
-        """The clusters of a scope; what is undeclared falls on the safe side."""
-        purpose = "enable" if want is Want.ENABLED else "disable"
-        return geo.resolve(scope, self.fleet, purpose=purpose, contradicted=self.contradicted)
+    def resolve(self, scope: Scope, fleet: Fleet, *, purpose: Purpose) -> ResolvedScope:
+        """The clusters of a scope; what is undeclared or contradicted falls on the safe side."""
+        return resolve(scope, fleet, purpose=purpose, contradicted=self.contradicted)
 
 
-def request_for_playbook(asking: Asking, playbook: Playbook) -> PlanRequest:
+def request_for_playbook(asking: Asking, document: Document[Playbook]) -> PlanRequest:
     """The request that a playbook stands for; every step's scope is resolved here, once."""
-    models = [asking.workspace.model(name) for name in playbook.models]
-    waves = tuple(_wave_of_step(asking, playbook, step, models) for step in playbook.steps)
+    playbook, models = document.value, asking.workspace.models_of(document)
+    places = place_steps(document, asking.fleet, asking.resolve)
+    waves = tuple(
+        _wave(asking, step, models, scope, want=_want_of(step), playbook=playbook.name)
+        for step, scope in zip(playbook.steps, places, strict=True)
+    )
     return PlanRequest(
         action="apply",
         name=playbook.name,
@@ -48,10 +53,11 @@ def request_for_playbook(asking: Asking, playbook: Playbook) -> PlanRequest:
 
 def request_for_command(asking: Asking, models: Iterable[str], scope: Scope, want: Want) -> PlanRequest:
     """The request that `enable` or `disable` stands for: one step, no canary."""
-    action = "enable" if want is Want.ENABLED else "disable"
+    action: Purpose = "enable" if want is Want.ENABLED else "disable"
     step = Step(name=action, strategy=Strategy())
-    chosen = [asking.workspace.model(name) for name in models]
-    wave = _wave(asking, step, chosen, asking.resolve(scope, want), want=want, playbook=None)
+    chosen = tuple(asking.workspace.model(name) for name in models)
+    resolved = asking.resolve(scope, asking.fleet, purpose=action)
+    wave = _wave(asking, step, chosen, resolved, want=want, playbook=None)
     return PlanRequest(
         action=action,
         name="-",
@@ -62,15 +68,12 @@ def request_for_command(asking: Asking, models: Iterable[str], scope: Scope, wan
     )
 
 
-def _wave_of_step(asking: Asking, playbook: Playbook, step: Step, models: list[Model]) -> WishedWave:
-    want = Want.ENABLED if step.enable else Want.DISABLED
-    target = step.enable or step.disable
-    assert target is not None, "documents admit no step without a target"  # noqa: S101
-    return _wave(asking, step, models, asking.resolve(target.scope, want), want=want, playbook=playbook.name)
+def _want_of(step: Step) -> Want:
+    return Want.ENABLED if purpose_of(step)[0] == "enable" else Want.DISABLED
 
 
-def _wave(  # noqa: PLR0913 - a wave is all of these
-    asking: Asking, step: Step, models: list[Model], scope: ResolvedScope, *, want: Want, playbook: str | None
+def _wave(
+    asking: Asking, step: Step, models: tuple[Model, ...], scope: ResolvedScope, *, want: Want, playbook: str | None
 ) -> WishedWave:
     wishes = tuple(
         wish_for(asking, model, cluster, step=step.name, want=want, playbook=playbook)
@@ -89,7 +92,7 @@ def _wave(  # noqa: PLR0913 - a wave is all of these
     )
 
 
-def wish_for(  # noqa: PLR0913 - a wish is all of these
+def wish_for(
     asking: Asking, model: Model, cluster: str, *, step: str, want: Want, playbook: str | None
 ) -> Wish:
     """What is wanted of one model in one cluster, with the overrides that apply there."""
@@ -112,9 +115,9 @@ def overrides_in(asking: Asking, model: Model, cluster: str) -> tuple[Override, 
     return tuple(
         override
         for override in model.overrides
-        if cluster in geo.select(override.scope, asking.fleet, contradicted=asking.contradicted).clusters
+        if cluster in select(override.scope, asking.fleet, contradicted=asking.contradicted).clusters
     )
 
 
 def _manifests(asking: Asking, model: Model) -> tuple[JsonObject, ...]:
-    return () if model.adopt else asking.workspace.manifests(model)
+    return tuple(manifest.object for manifest in asking.workspace.manifests(model.name))

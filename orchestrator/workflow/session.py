@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator import geo
+from orchestrator import plugins
 from orchestrator.core.fleet import Cluster, Fleet
 from orchestrator.core.objects import Resource, dig
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.scope import Scope
 from orchestrator.delivery import FleetConnection, SystemClock, connect
-from orchestrator.documents import Workspace
+from orchestrator.documents.vocabulary import Vocabulary
+from orchestrator.documents.workspace import Workspace
 from orchestrator.errors import ClusterError
+from orchestrator.geo.jurisdictions import load_jurisdictions
+from orchestrator.geo.nodes import contradiction
+from orchestrator.planning.safety import RULES
 
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 Answer = TypeVar("Answer")
@@ -41,11 +45,19 @@ class Session:
         return {cluster: self.writer(cluster) for cluster in clusters}
 
 
+def load_workspace(root: Path) -> Workspace:
+    """The workspace in a folder, with every word that its documents may use."""
+    checks = {name: check.params for name, check in plugins.checks().items()}
+    vocabulary = Vocabulary(jurisdictions=load_jurisdictions(), checks=checks, safety_rules=tuple(RULES))
+    return Workspace.load(root, vocabulary)
+
+
 @asynccontextmanager
 async def open_session(workspace: Workspace, kubeconfig: Path | None = None) -> AsyncIterator[Session]:
     """Connect to the fleet of a workspace. A context that leads nowhere is that cluster's error, when it is used."""
     fleet = workspace.fleet
-    async with connect(fleet, kubeconfig=kubeconfig or workspace.kubeconfig) as connection:
+    own = workspace.root / fleet.kubeconfig if fleet.kubeconfig else None
+    async with connect(fleet, kubeconfig=kubeconfig or own) as connection:
         yield Session(workspace, fleet, connection, SystemClock())
 
 
@@ -82,4 +94,4 @@ async def _contradiction(session: Session, cluster: Cluster) -> str | None:
         nodes = await session.writer(cluster.name).list(NODES)
     except ClusterError:
         return None
-    return geo.contradiction(cluster, [dig(node, "metadata", "labels", default={}) for node in nodes.items])
+    return contradiction(cluster, [dig(node, "metadata", "labels", default={}) for node in nodes.items])

@@ -1,0 +1,70 @@
+"""Running a workflow: the event loop, the signals, and progress on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from orchestrator.core.text import printable
+
+if TYPE_CHECKING:
+    from orchestrator.core.events import Event
+
+Answer = TypeVar("Answer")
+
+
+def run(story: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a workflow to its end, on uvloop where there is one: a fifth of the memory for each open watch."""
+    try:
+        import uvloop
+    except ImportError:  # not built for this platform
+        return asyncio.run(story)
+    return uvloop.run(story)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask_to_stop(number: int) -> None:
+        if stop.is_set():
+            raise SystemExit(130)
+        stop.set()
+        name = signal.Signals(number).name
+        click.echo(f"{name}: ending at the next safe point; a second {name} ends at once", err=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask_to_stop, number)
+    return stop
+
+
+def progress() -> Callable[[Event], None]:
+    """Tells what happens, a line an event, on stderr."""
+    from orchestrator.core.events import EventType
+
+    sentences: dict[EventType, Callable[[dict[str, Any]], str]] = {
+        EventType.WAVE_STARTED: lambda data: f"begins, {data.get('clusters')} clusters",
+        EventType.WAVE_ENDED: lambda data: f"failed: {data['failure']}" if data.get("failure") else "is through",
+        EventType.SENDING: lambda data: f"{data.get('verb')} {data.get('object', '')}",
+        EventType.PROGRESS: lambda data: str(data.get("message", "")),
+        EventType.LAST_POD_GONE: lambda data: "last pod gone",
+        EventType.SOAKING: lambda data: "holds; soaking",
+        EventType.CHECKED: lambda data: "checked",
+        EventType.ITEM_ENDED: lambda data: str(data.get("verdict", "ended")),
+        EventType.ROLLING_BACK: lambda data: "rolling back",
+    }
+
+    def tell(event: Event) -> None:
+        sentence = sentences.get(event.type)
+        text = sentence(dict(event.data)) if sentence else ""
+        if not text:
+            return
+        place = " ".join(part for part in (event.step, event.cluster, event.model) if part)
+        click.echo(f"{event.at:%H:%M:%S} {printable(place, 120)}: {printable(text, 300)}", err=True)
+
+    return tell

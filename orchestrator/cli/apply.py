@@ -1,0 +1,97 @@
+"""`orchestrator apply`: carry out a playbook, or a saved plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli import _options
+
+if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
+    from orchestrator.core.plan import Plan
+    from orchestrator.core.result import RunResult
+    from orchestrator.core.wish import PlanOptions
+
+SECTION = "Models"
+
+
+@click.command()
+@click.argument("playbook")
+@click.option(
+    "--held",
+    type=click.Choice(["ok", "fail"]),
+    default="ok",
+    show_default=True,
+    help="Whether a model that a hold keeps off is a failure (exit 1).",
+)
+@_options.overrides
+@_options.kubeconfig
+@_options.output
+@click.pass_obj
+def command(  # noqa: PLR0913 - one parameter for each option
+    settings: Settings,
+    /,
+    *,
+    playbook: str,
+    held: str,
+    overridden: tuple[str, ...],
+    take_over: bool,
+    force_conflicts: bool,
+    prune: bool,
+    wait_lock: str | None,
+    kubeconfig: Path | None,
+    form: str,
+) -> int:
+    """Carry out PLAYBOOK (a file, or a name under playbooks/), or a plan that `plan --save` kept.
+
+    Steps run in order, each cluster is watched until its models are proven healthy, or dark. Where everything is
+    already so, nothing is written.
+
+    \b
+    Examples:
+      orchestrator apply playbooks/fable-5-rollout.yaml
+      orchestrator apply fable-5-rollout -o json > result.json
+      orchestrator apply fable-5-regional-disable --take-over
+    """
+    from orchestrator.cli._acting import finish
+    from orchestrator.cli._planning import duration, plan_options
+    from orchestrator.cli._running import run
+
+    options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
+    result = run(_apply(settings, playbook, kubeconfig, options, (duration(wait_lock), held)))
+    return finish(result, form)
+
+
+async def _apply(
+    settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions, terms: tuple[float | None, str]
+) -> RunResult:
+    from orchestrator.cli._acting import announce, carry_out_and_tell
+    from orchestrator.workflow.planning import plan_playbook
+    from orchestrator.workflow.session import load_workspace, open_session
+
+    workspace = load_workspace(settings.workspace)
+    saved = _saved_plan(settings.path(Path(playbook)))
+    document = None if saved else workspace.playbook(playbook)
+    async with open_session(workspace, kubeconfig) as session:
+        plan = saved or await plan_playbook(session, document, options)  # type: ignore[arg-type]
+        announce(plan)
+        return await carry_out_and_tell(session, plan, wait_lock=terms[0], held=terms[1])
+
+
+def _saved_plan(path: Path) -> Plan | None:
+    """The plan in this file; None when it holds something else, or is none."""
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    import json
+
+    from orchestrator.errors import DocumentError
+    from orchestrator.planning import from_document
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DocumentError(f"this is no saved plan: {error}", file=str(path)) from error
+    return from_document(document, file=str(path))

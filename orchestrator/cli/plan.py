@@ -1,0 +1,104 @@
+"""`orchestrator plan`: what applying would change, without changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli import _options
+
+if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
+    from orchestrator.core.plan import Plan
+    from orchestrator.core.wish import PlanOptions
+
+SECTION = "Models"
+
+
+@click.command()
+@click.argument("playbook")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan; `apply FILE` runs it.")
+@click.option("--exit-code", "tell_changes", is_flag=True, help="Exit with 10 when anything would change.")
+@click.option("--override", "overridden", multiple=True, metavar="RULE=REASON", help="Override a safety rule by name.")
+@click.option("--take-over", is_flag=True, help="Take over models that another playbook set.")
+@click.option("--force-conflicts", is_flag=True, help="Take the fields that are listed as somebody else's.")
+@click.option("--prune", is_flag=True, help="Delete objects that are no longer in the manifests.")
+@_options.kubeconfig
+@_options.output
+@click.pass_obj
+def command(  # noqa: PLR0913 - one parameter for each option
+    settings: Settings,
+    /,
+    *,
+    playbook: str,
+    save: Path | None,
+    tell_changes: bool,
+    overridden: tuple[str, ...],
+    take_over: bool,
+    force_conflicts: bool,
+    prune: bool,
+    kubeconfig: Path | None,
+    form: str,
+) -> int:
+    """Show what applying PLAYBOOK (a file, or a name under playbooks/) would change, field by field.
+
+    Reads every cluster concerned and asks each API server for a dry run; changes nothing.
+
+    \b
+    Examples:
+      orchestrator plan playbooks/fable-5-rollout.yaml
+      orchestrator plan fable-5-rollout --exit-code       # 10 when something would change
+      orchestrator plan fable-5-rollout --save plan.json && orchestrator apply plan.json
+    """
+    from orchestrator.cli._planning import plan_options, print_plan
+    from orchestrator.cli._render import print_document
+    from orchestrator.cli._running import run
+    from orchestrator.planning import to_document
+
+    options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
+    plan = run(_plan(settings, playbook, kubeconfig, options))
+    if save:
+        _save(settings.path(save), plan)
+    if form == "table":
+        print_plan(plan)
+    else:
+        print_document(to_document(plan, masked=True), form)
+    return _exit_code(plan, tell_changes)
+
+
+async def _plan(settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions) -> Plan:
+    from orchestrator.workflow.planning import plan_playbook
+    from orchestrator.workflow.session import load_workspace, open_session
+
+    workspace = load_workspace(settings.workspace)
+    document = workspace.playbook(playbook)
+    async with open_session(workspace, kubeconfig) as session:
+        return await plan_playbook(session, document, options)
+
+
+def _exit_code(plan: Plan, tell_changes: bool) -> int:
+    """A plan that would be refused is 4; one that does not know every cluster is 3; changes are 10 when asked for."""
+    items = [item for wave in plan.waves for part in wave.clusters for item in part.items]
+    if plan.refusals or any(item.refusals for item in items):
+        return 4
+    if any(wave.unreachable for wave in plan.waves):
+        return 3
+    return 10 if tell_changes and plan.has_changes else 0
+
+
+def _save(path: Path, plan: Plan) -> None:
+    """Only the owner may read a saved plan: it holds the manifests, Secrets included."""
+    import json
+    import os
+
+    from orchestrator.errors import UsageError
+    from orchestrator.planning import to_document
+
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            json.dump(to_document(plan), file, ensure_ascii=False)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
