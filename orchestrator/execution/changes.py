@@ -63,32 +63,47 @@ async def scale(sender: Sender, ref: ObjectRef, replicas: int, *, uid: str | Non
 
     Reading first gives the number that a rollback returns to, and a resourceVersion that binds the write to it.
     """
+    written: Written | None = None
     for attempt in range(_RACES):
         live = await sender.ports.writer.get(ref)
         if live is None:
             if replicas == 0:
                 return
             raise NotFound(f"{ref} is gone", status=404)
-        live_uid, before = str(live["metadata"]["uid"]), int(dig(live, "spec", "replicas", default=1))
-        if uid is not None and uid != live_uid:
-            raise Conflict(f"{ref} was replaced by another object since the plan was made")
+        before = int(dig(live, "spec", "replicas", default=1))
+        if written is not None and before == replicas:
+            # Refused, yet there: our own write took effect and only its answer was lost.
+            sender.remember("scale", ref, written)
+            return
+        written = _scaled(ref, live, before, replicas, uid)
         version = str(live["metadata"]["resourceVersion"])
-        written = Written(verb=Verb.SCALE, ref=ref, uid=live_uid, replicas_before=before, replicas=replicas)
-
-        async def send(version: str = version) -> JsonObject:
-            return await sender.ports.writer.scale(ref, replicas, resource_version=version)
-
-        def trace(answer: JsonObject | None, written: Written = written) -> Written:
-            return written
-
         try:
-            numbers = {"before": before, "after": replicas}
-            await sender.send("scale", ref, send, trace=trace, replicas=numbers, uid=live_uid)
+            await _send_scale(sender, written, version)
         except Conflict:
             if attempt == _RACES - 1:
                 raise
         else:
             return
+
+
+def _scaled(ref: ObjectRef, live: JsonObject, before: int, after: int, uid: str | None) -> Written:
+    live_uid = str(live["metadata"]["uid"])
+    if uid is not None and uid != live_uid:
+        raise Conflict(f"{ref} was replaced by another object since the plan was made")
+    return Written(verb=Verb.SCALE, ref=ref, uid=live_uid, replicas_before=before, replicas=after)
+
+
+async def _send_scale(sender: Sender, written: Written, version: str) -> None:
+    ref, after = written.ref, written.replicas or 0
+    numbers = {"before": written.replicas_before, "after": after}
+    await sender.send(
+        "scale",
+        ref,
+        lambda: sender.ports.writer.scale(ref, after, resource_version=version),
+        trace=lambda answer: written,
+        replicas=numbers,
+        uid=written.uid,
+    )
 
 
 async def label(sender: Sender, ref: ObjectRef, model: str | None, *, uid: str | None) -> None:

@@ -65,7 +65,7 @@ class Sender:
         try:
             answer = await request()
         except (Unreachable, Overloaded) as error:
-            self._remember(verb, ref, trace and trace(None))
+            self.remember(verb, ref, trace and trace(None))
             self._refuse(ref, about, error, sent=True)
             raise
         except ClusterError as error:
@@ -73,15 +73,16 @@ class Sender:
             raise
         except BaseException:
             # Cancelled, mostly by a deadline: whether it took effect is not known.
-            self._remember(verb, ref, trace and trace(None))
+            self.remember(verb, ref, trace and trace(None))
             self.emit(EventType.ANSWERED, {**about, "error": "no-answer"})
             raise
-        self._remember(verb, ref, trace and trace(answer))
+        self.remember(verb, ref, trace and trace(answer))
         self.refused = None
         self.emit(EventType.ANSWERED, {**about, **_answer_words(answer)})
         return answer
 
-    def _remember(self, verb: str, ref: ObjectRef, written: Written | None) -> None:
+    def remember(self, verb: str, ref: ObjectRef, written: Written | None) -> None:
+        """Note a write that took effect, or may have."""
         self.sent.append(f"{verb} {ref}")
         if written is not None:
             self.written.append(written)
