@@ -69,12 +69,14 @@ def _explain(
             fields = _fields_at(adapter(cls).json_schema(), path[:-1])
             known = [name for name in fields if locate((*path[:-1], name))[:-1] == around]
             question = closest(field, known) or f"fields here: {', '.join(known)}"
-            problems.add(f"unknown field {field}", locate(path), question)
+            problems.add(f"unknown field {field}", locate(path), question, is_cause=True)
         elif kind in ("missing", "missing_argument"):
             problems.add(f"{error['loc'][-1]} is missing", locate(path))
         else:
             expected.setdefault(path, []).append(_expectation(error))
     for path, words in expected.items():
+        if any(len(other) > len(path) and other[: len(path)] == path for other in expected):
+            continue  # one alternative of a union went further: what it says inside is what was meant
         found = _value_at(path, value)
         name = _name_of(path)
         hint = "write it in quotes" if words == ["a string"] and isinstance(found, int | float | None) else None

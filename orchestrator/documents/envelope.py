@@ -99,7 +99,7 @@ def _open_envelope(kind: str, source: Source, problems: Problems) -> dict[str, A
         problems.add(f"spec: expected a mapping, not {shown(spec)}", ("spec",))
         return {}
     if "name" in spec:
-        problems.add("unknown field name", ("spec", "name"), "the name is in metadata")
+        problems.add("unknown field name", ("spec", "name"), "the name is in metadata", is_cause=True)
     return {**spec, "name": name}
 
 
@@ -120,4 +120,6 @@ def _checked_name(metadata: Mapping[str, Any], problems: Problems) -> str | None
 def _refuse_unknown(mapping: Mapping[str, Any], known: tuple[str, ...], path: Path, problems: Problems) -> None:
     for field in mapping:
         if field not in known:
-            problems.add(f"unknown field {field}", (*path, field), suggestion(field, known, "fields here"))
+            problems.add(
+                f"unknown field {field}", (*path, field), suggestion(field, known, "fields here"), is_cause=True
+            )

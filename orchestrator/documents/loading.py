@@ -52,11 +52,16 @@ def read_text(path: Path, *, shown: str, largest: int = LARGEST_FILE) -> str:
 def _read_bytes(path: Path, shown: str, largest: int) -> bytes:
     # O_NONBLOCK, since opening a named pipe would otherwise wait for somebody to write into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise DocumentError("not a regular file", file=shown)
-        data = b"" if status.st_size > largest else file.read(largest + 1)
-    if status.st_size > largest or len(data) > largest:
+        if status.st_size > largest:
+            raise DocumentError(f"larger than {largest >> 10} KiB", file=shown)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(largest + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > largest:
         raise DocumentError(f"larger than {largest >> 10} KiB", file=shown)
     return data

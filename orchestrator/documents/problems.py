@@ -20,21 +20,24 @@ class Problems:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._found: list[tuple[int, str, str | None]] = []
+        self._found: list[tuple[bool, int, str, str | None]] = []
 
-    def add(self, message: str, path: Path, hint: str | None = None) -> None:
-        """Note a problem of the value or key at this path."""
-        entry = (self._source.line(*path), message, hint)
+    def add(self, message: str, path: Path, hint: str | None = None, *, is_cause: bool = False) -> None:
+        """Note a problem of the value or key at this path.
+
+        Causes are told first: a misspelt field is the cause of the one that is missing a line above.
+        """
+        entry = (not is_cause, self._source.line(*path), message, hint)
         if entry not in self._found:
             self._found.append(entry)
 
     def raise_any(self) -> None:
-        """Raise DocumentError at the first problem, in the order of lines; its hint names the others."""
+        """Raise DocumentError at the first problem, causes before others, by line; its hint names the others."""
         if not self._found:
             return
-        self._found.sort(key=lambda entry: entry[0])
-        (line, message, hint), *others = self._found
-        told = [f"line {number}: {words}" for number, words, _ in others[:_MOST_TOLD]]
+        self._found.sort(key=lambda entry: entry[:2])
+        (_, line, message, hint), *others = self._found
+        told = [f"line {number}: {words}" for _, number, words, _ in others[:_MOST_TOLD]]
         if len(others) > _MOST_TOLD:
             told.append(f"and {len(others) - _MOST_TOLD} more")
         also = f"also wrong: {'; '.join(told)}" if told else None
@@ -44,7 +47,7 @@ class Problems:
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """`did you mean X?` for the closest known word; None when nothing is close."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else None
 
 
