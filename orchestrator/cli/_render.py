@@ -11,6 +11,7 @@ from orchestrator.core.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from orchestrator.core.fleet_check import FleetReport
     from orchestrator.core.result import RunResult, StatusDocument, StatusItem
     from orchestrator.core.verdict import Reason
 
@@ -109,3 +110,31 @@ def print_summary(result: RunResult | StatusDocument) -> None:
     parts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to look at"
     rehearsal = " (rehearsal: sandbox clusters)" if result.rehearsal else ""
     console(stderr=True).print(f"{result.outcome.value}: {parts} in {result.seconds:.1f} s{rehearsal}")
+
+
+def print_fleet_report(report: FleetReport) -> None:
+    """Every cluster with what it answered, then what stands in the way, then what is not covered."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("CLUSTER", "REGION", "COUNTRY", "VERSION", "ACTOR", "ROLES", "VERDICT"):
+        table.add_column(heading, no_wrap=True)
+    for check in report.clusters:
+        roles = " ".join(f"{name}:{'yes' if granted else 'no'}" for name, granted in check.roles.items())
+        cells = (
+            check.cluster,
+            check.region,
+            check.country or "-",
+            check.version or "-",
+            check.actor or "-",
+            roles or "-",
+        )
+        table.add_row(*(printable(cell, 40) for cell in cells), f"{SYMBOLS[check.verdict]} {check.verdict}")
+    out = console()
+    out.print(table)
+    for check in report.clusters:
+        for reason in check.reasons:
+            out.print(f"  {SYMBOLS[check.verdict]} {check.cluster}: {describe(reason)}")
+    if report.not_covered:
+        names = ", ".join(printable(name, 60) for name in report.not_covered)
+        out.print(f"not covered: contexts outside the fleet: {names}")

@@ -92,9 +92,7 @@ def _wave(
     )
 
 
-def wish_for(
-    asking: Asking, model: Model, cluster: str, *, step: str, want: Want, playbook: str | None
-) -> Wish:
+def wish_for(asking: Asking, model: Model, cluster: str, *, step: str, want: Want, playbook: str | None) -> Wish:
     """What is wanted of one model in one cluster, with the overrides that apply there."""
     return Wish(
         model=model,

@@ -56,9 +56,13 @@ def load_workspace(root: Path) -> Workspace:
 async def open_session(workspace: Workspace, kubeconfig: Path | None = None) -> AsyncIterator[Session]:
     """Connect to the fleet of a workspace. A context that leads nowhere is that cluster's error, when it is used."""
     fleet = workspace.fleet
-    own = workspace.root / fleet.kubeconfig if fleet.kubeconfig else None
-    async with connect(fleet, kubeconfig=kubeconfig or own) as connection:
+    async with connect(fleet, kubeconfig=kubeconfig or kubeconfig_of(workspace, fleet)) as connection:
         yield Session(workspace, fleet, connection, SystemClock())
+
+
+def kubeconfig_of(workspace: Workspace, fleet: Fleet) -> Path | None:
+    """The kubeconfig that a fleet names, relative to its workspace; None for kubectl's own rules."""
+    return workspace.root / fleet.kubeconfig if fleet.kubeconfig else None
 
 
 async def ask_all(keys: Iterable[str], question: Callable[[str], Awaitable[Answer]]) -> dict[str, Answer]:
