@@ -109,8 +109,10 @@ class TestShipped:
         template = fleet_template()
         (tmp_path / "a.yaml").write_text(template)
         assert load_any(tmp_path / "a.yaml", VOCABULARY).value.clusters == ()
-        shown = template.replace("  clusters: []\n", "").replace("\n  # ", "\n  ")
-        (tmp_path / "b.yaml").write_text(shown)
+        before, _, example = template.partition("  clusters: []\n")
+        shown, _, after = example.partition("\n\n")
+        uncommented = "\n".join(line.replace("# ", "", 1) for line in shown.splitlines())
+        (tmp_path / "b.yaml").write_text(f"{before}{uncommented}\n{after}")
         assert load_any(tmp_path / "b.yaml", VOCABULARY).value.clusters[0].country == "IE"
 
 
