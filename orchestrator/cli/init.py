@@ -23,7 +23,7 @@ SECTION = "Start here"
 )
 @click.pass_obj
 def command(settings: Settings, directory: Path, sandbox: Path | None) -> None:
-    """Make a workspace in DIR, or here: a fleet, two example models and their playbooks.
+    """Make a workspace in DIR (or here): a fleet, two models, playbooks.
 
     Files that exist are never overwritten: then nothing is written at all.
 
