@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
@@ -35,6 +36,8 @@ class Subject:
     namespaces: tuple[str, ...]
     """Namespaces of the expectations, sorted: where pods, endpoints and scalers are watched."""
     revision: str | None = None
+    capacity: Literal["fixed", "elastic"] = "fixed"
+    """The cluster's: only where nodes are not added by themselves can a request be known to fit none, ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Observation:
     """Owners named by the marks of GitOps tools, as far as they are in this cluster."""
     probes: tuple[ProbeOutcome, ...] = ()
     unseen: tuple[Reason, ...] = ()
-    """What could not be read; while it matters to the question, nothing is verified."""
+    """What could not be read, `field` naming the part above; while it matters to the question, nothing is verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,31 @@
+"""The last word: from what the rules saw to a verdict, for every room that has to give one."""
+
+from __future__ import annotations
+
+from orchestrator.core.verdict import Judgement, Readiness, State, Verdict, Want
+
+
+def verdict_of(judgement: Judgement, want: Want, *, late: bool = False) -> Verdict:
+    """The verdict on one model in one cluster.
+
+    | readiness | enable | disable |
+    |---|---|---|
+    | done | verified | verified |
+    | done, but too late to have held | unverified | unverified |
+    | failed | failed | failed |
+    | progressing, and the time is up | failed | residue where something was seen running, else unverified |
+    | progressing, only looked at | unverified | the same |
+    | unknown | unverified | the same |
+
+    Only what was seen counts: `state` says whether something of the model was running.
+    """
+    match judgement.readiness:
+        case Readiness.DONE:
+            return Verdict.UNVERIFIED if late else Verdict.VERIFIED
+        case Readiness.FAILED:
+            return Verdict.FAILED
+        case Readiness.PROGRESSING if want is Want.ENABLED and late:
+            return Verdict.FAILED
+        case _:
+            runs = want is Want.DISABLED and judgement.state in (State.ENABLED, State.MIXED)
+            return Verdict.RESIDUE if runs else Verdict.UNVERIFIED

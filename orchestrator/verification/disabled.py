@@ -1,0 +1,153 @@
+"""When a model is off: nothing of it runs, nothing of it serves, and nothing can bring it back.
+
+No controller's word is enough: `status.replicas` leaves out pods that are terminating, and a pod that has failed
+outlives a scale to zero. The pods themselves are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator import plugins
+from orchestrator.core.objects import JsonObject, dig, ref_of
+from orchestrator.core.observation import Expectation, Observation, Subject
+from orchestrator.core.verdict import Assessment, Readiness
+from orchestrator.verification.enabled import health_rule
+from orchestrator.verification.findings import READING_ERRORS, finding, unreadable
+from orchestrator.verification.recognition import POD, ModelPod, Presence, labels_of, model_pods
+from orchestrator.verification.waking import findings_on_waking
+
+_RELEVANT = frozenset({"objects", "pods", "endpoint_slices", "scalers", "reverters"})
+_SERVICE_NAME = "kubernetes.io/service-name"
+
+
+class DisabledRules:
+    """What there is to say about a model that should be off."""
+
+    def __init__(self, subject: Subject, observation: Observation) -> None:
+        self._subject = subject
+        self._observation = observation
+
+    def findings(self) -> Iterator[Assessment]:
+        """Every finding; none that is not done may be missing."""
+        for reason in self._observation.unseen:
+            if reason.field in _RELEVANT:
+                yield Assessment(Readiness.UNKNOWN, (reason,))
+        if not self._subject.expectations:
+            words = "nothing of it was found here, and nothing says where to look"
+            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
+        for expectation in self._subject.expectations:
+            try:
+                yield from list(self._on_object(expectation))
+            except READING_ERRORS as error:
+                yield unreadable(expectation.ref, error)
+        try:
+            yield from list(self._on_pods_and_endpoints())
+        except READING_ERRORS as error:
+            yield unreadable("pods", error)
+        yield from findings_on_waking(self._subject, self._observation)
+        yield from self._on_probes()
+
+    def _on_object(self, expectation: Expectation) -> Iterator[Assessment]:
+        ref, live = expectation.ref, self._observation.objects.get(expectation.ref)
+        kind = plugins.kinds().get(ref.group_kind)
+        if live is None or ref.group_kind == POD:
+            return
+        if kind is None:
+            rule = health_rule(self._subject, ref.group_kind)
+            if rule is None or not rule.inert:
+                words = "it is there, and no rule says whether this kind runs pods"
+                yield finding(Readiness.UNKNOWN, "unknown-kind", words, object_=ref)
+        elif kind.workload is not None:
+            yield kind.workload.assess_stopped(live, expectation.wanted)
+
+    def _on_pods_and_endpoints(self) -> Iterator[Assessment]:
+        pods = model_pods(self._subject, self._observation)
+        for one in pods:
+            if (assessment := assess_pod(one)) is not None:
+                yield assessment
+        for slice_ in self._observation.endpoint_slices:
+            yield from self._on_endpoints(slice_, pods)
+
+    def _on_endpoints(self, slice_: JsonObject, pods: tuple[ModelPod, ...]) -> Iterator[Assessment]:
+        mine = {(one.ref.namespace, one.ref.name) for one in pods}
+        others = {
+            (str(dig(pod, "metadata", "namespace")), str(dig(pod, "metadata", "name")))
+            for pod in self._observation.pods
+        } - mine
+        slice_ref = ref_of(slice_)
+        service = labels_of(slice_).get(_SERVICE_NAME)
+        is_own = (slice_ref.namespace, service) in self._services()
+        serving = 0
+        for endpoint in dig(slice_, "endpoints", default=[]):
+            target = dig(endpoint, "targetRef", default={})
+            pod = (str(target.get("namespace") or slice_ref.namespace), str(target.get("name")))
+            is_pods = target.get("kind") == "Pod"
+            belongs = (is_pods and pod in mine) or (is_own and not (is_pods and pod in others))
+            serving += belongs and _serves(endpoint)
+        if serving:
+            words = f"{serving} endpoints still serve through the service {service}"
+            yield finding(Readiness.PROGRESSING, "endpoint", words, object_=slice_ref)
+
+    def _services(self) -> set[tuple[str, str | None]]:
+        """Services of the model: those of its manifests; and none that only its pods' endpoints lead to."""
+        return {
+            (one.ref.namespace, one.ref.name)
+            for one in self._subject.expectations
+            if str(one.ref.group_kind) == "Service"
+        }
+
+    def _on_probes(self) -> Iterator[Assessment]:
+        outcomes, served = self._observation.probes, set(self._subject.model.served_names)
+        if len(outcomes) < len(self._subject.model.probes):
+            yield finding(Readiness.UNKNOWN, "probe-not-asked", "its probes were not asked yet")
+        for outcome in outcomes:
+            listed = sorted(served.intersection(outcome.names or ()))
+            if listed:
+                words = f"{outcome.url} still lists {', '.join(listed)}"
+                yield finding(Readiness.PROGRESSING, "probe-lists", words)
+            elif outcome.names is None and not outcome.refused:
+                words = f"{outcome.url} neither lists models nor refuses: {outcome.message}"
+                yield finding(Readiness.UNKNOWN, "probe-silent", words)
+
+
+def assess_pod(one: ModelPod) -> Assessment | None:
+    """What a pod of the model means for its absence; None when it is gone."""
+    phase = dig(one.pod, "status", "phase", default="in an unknown phase")
+    if one.presence is Presence.GONE:
+        return None
+    if one.presence is Presence.UNCERTAIN:
+        words = f"it is {phase}, and its node {dig(one.pod, 'spec', 'nodeName')} is not ready or not there"
+        return finding(Readiness.UNKNOWN, "node-not-ready", words, object_=one.ref)
+    if one.shared_with is not None:
+        words = f"it is {phase} and serves other models, too ({one.shared_with}): it is not stopped"
+        return finding(Readiness.UNKNOWN, "shared", words, object_=one.ref)
+    if one.is_terminating:
+        return finding(Readiness.PROGRESSING, "pod-left", f"it is {phase} and terminating", object_=one.ref)
+    if one.is_switched:
+        return finding(Readiness.PROGRESSING, "pod-left", f"it is {phase}", object_=one.ref)
+    words = f"it is {phase}, and no workload that can be scaled to zero owns it"
+    return finding(Readiness.UNKNOWN, "stray", words, object_=one.ref)
+
+
+def is_stopped(subject: Subject, observation: Observation) -> bool:
+    """Whether every controller says that it runs nothing; pods may still be there."""
+    for expectation in subject.expectations:
+        kind, live = plugins.kinds().get(expectation.ref.group_kind), observation.objects.get(expectation.ref)
+        if live is None or kind is None or kind.workload is None:
+            continue
+        try:
+            if kind.workload.assess_stopped(live, expectation.wanted).readiness is not Readiness.DONE:
+                return False
+        except READING_ERRORS:
+            return False
+    return True
+
+
+def _serves(endpoint: JsonObject) -> bool:
+    """Ready, or serving while it terminates; an unknown readiness counts as ready, as clients take it.
+
+    Source: the API reference of `EndpointConditions`.
+    """
+    ready, serving = (dig(endpoint, "conditions", part) for part in ("ready", "serving"))
+    return ready is not False or serving is True

@@ -1,0 +1,129 @@
+"""Lists kept up to date by watches, shared by everybody who looks at the same list of the same cluster.
+
+One watch per list and cluster, however many models are waited for. Only what rules read is kept in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from orchestrator.core.objects import JsonObject, dig
+from orchestrator.core.ports import Change, ChangeType, ClusterReader
+from orchestrator.errors import ClusterError, NotFound, Unreachable
+from orchestrator.verification.needs import Need
+
+Listener: TypeAlias = Callable[[], None]
+_Key: TypeAlias = tuple[int, str, str, str, str]
+
+_KEPT_OF_NODES = ("conditions", "allocatable")
+
+
+class FollowedList:
+    """One list as it stands, or why it cannot be followed."""
+
+    def __init__(self) -> None:
+        self.is_listed = False
+        self.error: ClusterError | None = None
+        self.defect: Exception | None = None
+        """Something that is no error of a cluster's: raised to whoever waits."""
+        self.users = 0
+        self.listeners: set[Listener] = set()
+        self.task: asyncio.Task[None] | None = None
+        self._objects: dict[tuple[str, str], JsonObject] = {}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is anything to be said: a list, or a reason why there is none."""
+        return self.is_listed or self.error is not None or self.defect is not None
+
+    @property
+    def objects(self) -> Iterable[JsonObject]:
+        """The objects as they stand."""
+        return self._objects.values()
+
+    def take(self, change: Change) -> None:
+        """Take over one step of the followed list."""
+        if change.type is ChangeType.LISTED:
+            self._objects = {_place(obj): _slim(obj) for obj in change.items}
+            self.is_listed = True
+        elif change.object is not None and change.type is ChangeType.DELETED:
+            self._objects.pop(_place(change.object), None)
+        elif change.object is not None:
+            self._objects[_place(change.object)] = _slim(change.object)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell everybody who listens that something has changed."""
+        for listener in tuple(self.listeners):
+            listener()
+
+
+class Follows:
+    """Every list that is being followed, in any cluster."""
+
+    def __init__(self) -> None:
+        self._lists: dict[_Key, FollowedList] = {}
+
+    @asynccontextmanager
+    async def follow(self, reader: ClusterReader, need: Need, listener: Listener) -> AsyncIterator[FollowedList]:
+        """The list that a need asks for, followed while anybody is inside; `listener` hears of every change."""
+        key = (id(reader), need.api_version, need.kind, need.namespace, need.labels)
+        followed = self._lists.get(key)
+        if followed is None or (followed.task is not None and followed.task.done()):
+            followed = self._lists[key] = FollowedList()
+            followed.task = asyncio.create_task(_keep(followed, reader, need))
+        followed.users += 1
+        followed.listeners.add(listener)
+        try:
+            yield followed
+        finally:
+            followed.listeners.discard(listener)
+            followed.users -= 1
+            if followed.users == 0:
+                if self._lists.get(key) is followed:
+                    del self._lists[key]
+                await _end(followed.task)
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep(followed: FollowedList, reader: ClusterReader, need: Need) -> None:
+    """Follow until cancelled; what ends it early is kept for those who wait."""
+    try:
+        resource = await reader.resource(need.api_version, need.kind)
+        changes = reader.follow(resource, need.namespace if resource.namespaced else "", labels=need.labels)
+        try:
+            async for change in changes:
+                followed.take(change)
+        finally:
+            if isinstance(changes, AsyncGenerator):
+                await changes.aclose()
+        followed.error = Unreachable(f"the watch of {need.kind} ended", code="watch-ended")
+    except NotFound:
+        # An API that is not served holds no objects.
+        followed.take(Change(ChangeType.LISTED))
+    except ClusterError as error:
+        followed.error = error
+    except Exception as error:
+        followed.defect = error
+    followed.tell()
+
+
+def _place(obj: JsonObject) -> tuple[str, str]:
+    return str(dig(obj, "metadata", "namespace", default="")), str(dig(obj, "metadata", "name", default=""))
+
+
+def _slim(obj: JsonObject) -> JsonObject:
+    """The object without what no rule reads: managedFields are half of it, images most of a node's status."""
+    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
+    slim = {**obj, "metadata": metadata}
+    if obj.get("kind") == "Node":
+        slim["status"] = {key: dig(obj, "status", key) for key in _KEPT_OF_NODES}
+    return slim

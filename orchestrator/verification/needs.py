@@ -1,0 +1,103 @@
+"""What has to be read of a cluster to judge a subject: pure, and as little as possible.
+
+On: the objects themselves, their pods and ReplicaSets. Off: workloads and kinds that nobody knows, pods, endpoints
+and scalers; what runs nothing does not matter then. Nodes are read only where a pod makes them matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator import plugins
+from orchestrator.core.objects import LABEL_MODEL, ObjectRef, dig
+from orchestrator.core.observation import Expectation, Observation, Subject
+from orchestrator.core.verdict import Want
+from orchestrator.verification.doomed import unscheduled
+from orchestrator.verification.recognition import POD, model_pods
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One list of objects of one kind."""
+
+    part: str
+    """Field of `Observation` that it fills."""
+    api_version: str
+    kind: str
+    namespace: str = ""
+    labels: str = ""
+    """Label selector, where leaving out an object can only make an answer worse."""
+    names: frozenset[str] = frozenset()
+    """Objects that matter; every one when empty."""
+
+
+NODES = Need("nodes", "v1", "Node")
+
+
+def needs_of(subject: Subject) -> tuple[Need, ...]:
+    """Everything to be read, nodes left out."""
+    is_on = subject.want is Want.ENABLED
+    matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
+    found = list(_objects(matter, subject))
+    for namespace in subject.namespaces:
+        found.append(Need("pods", "v1", "Pod", namespace))
+        if is_on and any(one.ref.kind == "Deployment" for one in matter):
+            found.append(Need("replica_sets", "apps/v1", "ReplicaSet", namespace))
+        if not is_on:
+            found.append(Need("endpoint_slices", "discovery.k8s.io/v1", "EndpointSlice", namespace))
+            found.extend(
+                Need("scalers", kind.resource.api_version, kind.resource.kind, namespace)
+                for kind in plugins.kinds().values()
+                if kind.scaler is not None
+            )
+    return tuple(found)
+
+
+def needs_nodes(subject: Subject, observation: Observation, *, exhaustively: bool) -> bool:
+    """Whether the nodes matter to what is seen.
+
+    On: where a pod finds no node and none will be added. Off: where a pod has ended, which counts only on a node that
+    is ready; `exhaustively`, for a last word, wherever a pod is left.
+    """
+    if subject.want is Want.ENABLED:
+        return subject.capacity == "fixed" and any(
+            unscheduled(one.pod) is not None for one in model_pods(subject, observation)
+        )
+    for one in model_pods(subject, observation):
+        has_ended = dig(one.pod, "status", "phase") in ("Failed", "Succeeded")
+        if dig(one.pod, "spec", "nodeName") and (has_ended or exhaustively):
+            return True
+    return False
+
+
+def _matters_when_off(expectation: Expectation) -> bool:
+    kind = plugins.kinds().get(expectation.ref.group_kind)
+    return kind is None or kind.workload is not None or kind.group_kind == POD
+
+
+def _objects(expectations: list[Expectation], subject: Subject) -> Iterator[Need]:
+    groups: dict[tuple[str, str, str, str], set[str]] = {}
+    for expectation in expectations:
+        ref = expectation.ref
+        key = (ref.api_version, ref.kind, ref.namespace, _labels(expectation, subject))
+        groups.setdefault(key, set()).add(ref.name)
+    for (api_version, kind, namespace, labels), names in groups.items():
+        yield Need("objects", api_version, kind, namespace, labels, frozenset(names))
+
+
+def _labels(expectation: Expectation, subject: Subject) -> str:
+    """Our label, for what we applied ourselves and want to be there: an object that has lost it is not as applied.
+
+    Never for what should be gone: a label that somebody took off must not hide it.
+    """
+    manifest = expectation.manifest
+    if subject.want is not Want.ENABLED or manifest is None:
+        return ""
+    mine = dig(manifest, "metadata", "labels", LABEL_MODEL)
+    return f"{LABEL_MODEL}={mine}" if mine == subject.model.name else ""
+
+
+def ref_under(need: Need, name: str) -> ObjectRef:
+    """The ref of an object that a need names."""
+    return ObjectRef(need.api_version, need.kind, need.namespace, name)
