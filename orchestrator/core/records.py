@@ -44,15 +44,28 @@ class CatalogueEntry:
     """Revision of the manifests last applied; None for adopted workloads."""
     profile: str | None = None
     playbook: str | None = None
-    """Playbook that sets this state; None for a single command."""
+    """Playbook that last set this model here, and whose it is; a single command leaves that as it was."""
     objects: tuple[tuple[str, str, str, str], ...] = ()
     """(apiVersion, kind, namespace, name) of every object last applied or adopted, sorted."""
     replicas: dict[str, int] = field(default_factory=dict)
-    """Wanted replicas by printed workload name, as last enabled: what a later enable of an adopted one returns to."""
+    """By printed workload name: wanted when last enabled, or seen just before the stop; adopted ones return to it."""
     definition: dict[str, Any] = field(default_factory=dict)
-    """The model document (spec, camelCase): match, routes, channels, by which any laptop recognises it."""
+    """The model document (camelCase, without patches): match, routes, channels, by which any laptop recognises it."""
     soaked: dict[str, str] = field(default_factory=dict)
     """By `playbook/step`: the revision (or `disabled`) whose soak and checks passed here."""
+
+    @property
+    def soak_mark(self) -> str:
+        """What is recorded of a soak that passed: the revision, `adopted`, or `disabled`."""
+        return "disabled" if self.want is Want.DISABLED else self.revision or "adopted"
+
+    def soak_key(self, step: str) -> str:
+        """Under which name the soak of a step is recorded."""
+        return f"{self.playbook or '-'}/{step}"
+
+    def has_soaked(self, step: str) -> bool:
+        """Whether the soak and checks of a step have passed for what this entry says."""
+        return self.soaked.get(self.soak_key(step)) == self.soak_mark
 
     def to_config_map(self) -> JsonObject:
         """The ConfigMap that keeps this entry."""

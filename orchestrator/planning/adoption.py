@@ -1,4 +1,8 @@
-"""Workloads that somebody else deployed: labelled in place and scaled, their templates never touched."""
+"""Workloads that somebody else deployed: labelled in place and scaled, their templates never touched.
+
+Our label goes on the object and, with the same write, on the pods that run then. Pods that its controller makes later
+carry none, as the template must not change; they are recognised by the workload's selector.
+"""
 
 from __future__ import annotations
 
@@ -6,59 +10,70 @@ from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation
 from orchestrator.core.plan import Change, FieldChange, Verb
+from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.snapshot import ClusterSnapshot
-from orchestrator.core.verdict import Reason
-from orchestrator.core.wish import Wish
-from orchestrator.planning.applying import Draft, scale_change
+from orchestrator.core.verdict import Reason, Want
+from orchestrator.core.wish import PlanOptions, Wish
+from orchestrator.planning.applying import refusals_of_live, unreadable
+from orchestrator.planning.draft import Draft
 from orchestrator.planning.rendering import named_replicas
-from orchestrator.planning.subjects import is_target, live_replicas, targets_of
+from orchestrator.planning.scaling import Scalers, replicas_of, scale_up
 
 
-def adopt(wish: Wish, snapshot: ClusterSnapshot) -> Draft:
-    """What leads from the found workloads to enabled ones."""
-    found = snapshot.adopted.get(wish.model.name, ())
+def adopt(wish: Wish, snapshot: ClusterSnapshot, scalers: Scalers, options: PlanOptions) -> Draft:
+    """What leads from the workloads that were found to enabled ones."""
+    model = wish.model.name
+    if model in snapshot.adoptions_unread:
+        return Draft(blind=(snapshot.adoptions_unread[model],))
+    found = snapshot.adopted.get(model, ())
     if not found:
-        message = f"the selector of {wish.model.name} finds no Deployment or StatefulSet in this cluster"
+        message = f"the selector of {model} finds no workload in this cluster"
         return Draft(refusals=(Reason(code="nothing-to-adopt", message=message),))
-    scaled_by_others = targets_of(snapshot.scalers)
     changes: list[Change] = []
     refusals: list[Reason] = []
     replicas: dict[ObjectRef, int] = {}
     expectations: list[Expectation] = []
     for workload in found:
-        ref = ref_of(workload)
-        changes += _label_change(workload, wish.model.name)
-        wanted = _wanted_replicas(wish, ref, workload, snapshot)
+        ref, entry = ref_of(workload), snapshot.entries.get(model)
+        refusals += refusals_of_live(ref, workload, model, options)
+        wanted = _wanted_replicas(wish, workload, entry, is_scaled=scalers.own(ref))
         if wanted is None:
-            message = "it stands at 0 and nobody said how many replicas it had; set `replicas` in the model"
+            message = "it stands at 0, and no replica count is known; set `replicas` in the model"
             refusals.append(Reason(code="replicas-unknown", message=message, object=str(ref)))
             continue
-        is_scaled = is_target(ref, scaled_by_others)
-        changes += scale_change(ref, wanted, snapshot, is_scaled)
+        changes += _label_change(workload, model)
+        changes += scale_up(ref, workload, replicas_of(workload), wanted, scalers)
         replicas[ref] = wanted
-        expectations.append(Expectation(ref, None, Wanted(replicas=None if is_scaled else wanted)))
-    return Draft(tuple(changes), tuple(expectations), replicas, refusals=tuple(refusals))
+        expectations.append(Expectation(ref, None, Wanted(replicas=None if scalers.own(ref) else wanted)))
+    return Draft(
+        changes=tuple(changes),
+        expectations=tuple(expectations),
+        replicas=replicas,
+        objects=frozenset(map(ref_of, found)),
+        refusals=tuple(refusals),
+        blind=unreadable(map(ref_of, found), snapshot),
+    )
 
 
-def _label_change(workload: JsonObject, model: str) -> list[Change]:
-    """Our label on the object and its running pods: metadata only, so no generation changes and no pod restarts."""
-    label = _label(workload)
+def _label_change(workload: JsonObject, model: str) -> tuple[Change, ...]:
+    label = dig(workload, "metadata", "labels", LABEL_MODEL)
     if label == model:
-        return []
+        return ()
     fields = (FieldChange(f"metadata.labels[{LABEL_MODEL}]", label, model),)
-    return [Change(verb=Verb.LABEL, ref=ref_of(workload), uid=dig(workload, "metadata", "uid"), fields=fields)]
+    return (Change(verb=Verb.LABEL, ref=ref_of(workload), uid=dig(workload, "metadata", "uid"), fields=fields),)
 
 
-def _label(obj: JsonObject) -> str | None:
-    label = dig(obj, "metadata", "labels", LABEL_MODEL)
-    return None if label is None else str(label)
+def _wanted_replicas(wish: Wish, live: JsonObject, entry: CatalogueEntry | None, *, is_scaled: bool) -> int | None:
+    """The documents' number; else what runs, when nobody switched it off; else what was recorded; None if unknown.
 
-
-def _wanted_replicas(wish: Wish, ref: ObjectRef, live: JsonObject, snapshot: ClusterSnapshot) -> int | None:
-    """The model's own number, else the one recorded when it was switched off, else the one that runs now."""
+    What runs is the owner's number, which no document contradicts. After a stop, what was recorded counts first; and
+    beside an autoscaler the recorded number stays, so that its steps do not rewrite our records.
+    """
+    ref = ref_of(live)
     named = named_replicas(wish, ref.name)
     if named is not None:
         return named
-    entry = snapshot.entries.get(wish.model.name)
-    running = live_replicas(live)
-    return running or (entry.replicas.get(str(ref)) if entry else None)
+    running = replicas_of(live) or None
+    recorded = entry.replicas.get(str(ref)) if entry else None
+    was_off = entry is not None and entry.want is Want.DISABLED
+    return (recorded or running) if was_off or is_scaled else (running or recorded)

@@ -1,129 +1,143 @@
-"""Manifests against live objects: what is created, applied and scaled, and what must be refused."""
+"""Manifests against live objects: what is created, applied and scaled, and what must be refused.
+
+`differences` is the cheap question; where it finds any, the API server's own dry run has the last word.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from orchestrator import plugins
 from orchestrator.core.comparison import changed_fields, differences
 from orchestrator.core.kind import Wanted
-from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation
-from orchestrator.core.plan import Change, FieldChange, Verb
+from orchestrator.core.plan import Change, Verb
 from orchestrator.core.snapshot import ClusterSnapshot, Preview
 from orchestrator.core.verdict import Reason
 from orchestrator.core.wish import PlanOptions
-from orchestrator.planning.rendering import Rendering
-from orchestrator.planning.subjects import is_target, live_replicas, targets_of
+from orchestrator.planning.draft import Draft
+from orchestrator.planning.rendering import SHARED_KINDS, Rendering, defines
+from orchestrator.planning.scaling import Scalers, replicas_of, scale_up
+
+_NAMESPACE = GroupKind("", "Namespace")
+_REPLICAS = "spec.replicas"
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The part of an item's plan that depends on how the model is deployed."""
-
-    changes: tuple[Change, ...] = ()
-    expectations: tuple[Expectation, ...] = ()
-    replicas: Mapping[ObjectRef, int] = field(default_factory=dict)
-    notes: tuple[Reason, ...] = ()
-    refusals: tuple[Reason, ...] = ()
-
-
-def apply_manifests(rendering: Rendering, snapshot: ClusterSnapshot, options: PlanOptions) -> Draft:
+def apply_manifests(
+    model: str, rendering: Rendering, snapshot: ClusterSnapshot, scalers: Scalers, options: PlanOptions
+) -> Draft:
     """What leads from the live objects to the rendered ones."""
-    scaled_by_others = targets_of((*rendering.manifests, *snapshot.scalers))
     changes: list[Change] = []
-    refusals = list(_missing_namespaces(rendering, snapshot))
+    refusals = [*_missing_namespaces(rendering, snapshot), *_unserved(rendering, snapshot)]
     for manifest in rendering.manifests:
         ref = ref_of(manifest)
-        preview = snapshot.previews.get(ref, Preview())
-        changes += _object_change(manifest, snapshot.live.get(ref), preview, options)
-        refusals += _refusals_of(ref, preview, options)
+        preview, live = snapshot.previews.get(ref, Preview()), snapshot.live.get(ref)
+        written = _object_changes(manifest, live, preview, options)
+        changes += written
+        refusals += [*refusals_of_preview(ref, preview, options), *refusals_of_live(ref, live, model, options)]
         if ref in rendering.replicas:
-            changes += scale_change(ref, rendering.replicas[ref], snapshot, is_target(ref, scaled_by_others))
+            now = _replicas_after(live, preview if written else Preview())
+            changes += scale_up(ref, live, now, rendering.replicas[ref], scalers)
     return Draft(
         changes=tuple(changes),
         expectations=tuple(
-            Expectation(ref_of(manifest), manifest, _wanted(ref_of(manifest), rendering, scaled_by_others))
+            Expectation(
+                ref_of(manifest),
+                manifest,
+                Wanted(replicas=None if scalers.own(ref_of(manifest)) else rendering.replicas.get(ref_of(manifest))),
+            )
             for manifest in rendering.manifests
         ),
         replicas=rendering.replicas,
+        objects=frozenset(rendering.refs),
         refusals=tuple(refusals),
+        blind=unreadable(rendering.refs, snapshot),
     )
 
 
-def scale_change(ref: ObjectRef, wanted: int, snapshot: ClusterSnapshot, is_scaled_by_other: bool) -> list[Change]:
-    """The write of `/scale`, if one is due.
+def is_worth_a_dry_run(manifest: JsonObject, rendering: Rendering, snapshot: ClusterSnapshot) -> bool:
+    """Whether the API server should be asked what it would make of this manifest.
 
-    Where an autoscaler owns the number, ours is only the start: written when the object is created, or when it stands
-    at a zero that the autoscaler did not choose (`facts` on HPA: it leaves a manual zero alone for ever).
+    Only what seems to differ is asked for, and what is new where its namespace and kind are already there.
     """
-    live = snapshot.live.get(ref)
-    now = live_replicas(live)
-    if now is None:
-        is_due = wanted != 1  # created without replicas, so the API server starts one
-    elif is_scaled_by_other:
-        is_due = now == 0 and wanted > 0 and not _is_idled(ref, snapshot)
-    else:
-        is_due = now != wanted
-    if not is_due:
-        return []
-    uid = dig(live, "metadata", "uid") if live else None
-    return [Change(verb=Verb.SCALE, ref=ref, replicas=wanted, fields=(replicas_field(live, wanted),), uid=uid)]
+    ref = ref_of(manifest)
+    if ref in snapshot.unread or (ref.api_version, ref.kind) in snapshot.unserved:
+        return False
+    if (live := snapshot.live.get(ref)) is not None:
+        return bool(differences(manifest, live))
+    is_new_kind = defines(rendering.manifests, ref.api_version, ref.kind)
+    return not is_new_kind and (not ref.namespace or ref.namespace in snapshot.namespaces)
 
 
-def replicas_field(live: JsonObject | None, after: int) -> FieldChange:
-    """The change of spec.replicas, for people."""
-    return FieldChange("spec.replicas", live_replicas(live), after)
+def refusals_of_live(ref: ObjectRef, live: JsonObject | None, model: str, options: PlanOptions) -> tuple[Reason, ...]:
+    """Why a live object must not be written: it is on its way out, or another model's."""
+    if live is None:
+        return ()
+    if dig(live, "metadata", "deletionTimestamp"):
+        return (Reason(code="being-deleted", message="it is being deleted; wait until it is gone", object=str(ref)),)
+    owner = dig(live, "metadata", "labels", LABEL_MODEL)
+    if owner in (None, model) or options.take_over or ref.group_kind in SHARED_KINDS:
+        return ()
+    message = f"it belongs to the model {owner}; --take-over takes it"
+    return (Reason(code="other-model", message=message, object=str(ref)),)
 
 
-def _wanted(ref: ObjectRef, rendering: Rendering, scaled_by_others: tuple[ObjectRef, ...]) -> Wanted:
-    return Wanted(replicas=None if is_target(ref, scaled_by_others) else rendering.replicas.get(ref))
+def refusals_of_preview(ref: ObjectRef, preview: Preview, options: PlanOptions) -> tuple[Reason, ...]:
+    """Why the API server would refuse our apply: invalid, forbidden, or fields that somebody else owns."""
+    found: list[Reason] = []
+    if preview.error:
+        found.append(preview.error)
+    if not options.force_conflicts:
+        for name, manager in preview.conflicts:
+            message = f"{name} is owned by {manager}; --force-conflicts takes it"
+            found.append(Reason(code="conflict", message=message, object=str(ref), field=name))
+    return tuple(found)
 
 
-def _is_idled(ref: ObjectRef, snapshot: ClusterSnapshot) -> bool:
-    """Whether an autoscaler itself put the workload to zero and may wake it by itself."""
-    for scaler in snapshot.scalers:
-        rules = plugins.kinds()[ref_of(scaler).group_kind].scaler
-        if rules and is_target(ref, rules.targets(scaler)) and rules.can_wake(scaler):
-            return True
-    return False
+def unreadable(refs: Iterable[ObjectRef], snapshot: ClusterSnapshot) -> tuple[Reason, ...]:
+    """What could not be read of these objects, and of the autoscalers beside them."""
+    wanted = tuple(refs)
+    places = sorted({ref.namespace for ref in wanted} & snapshot.scalers_unread.keys())
+    objects = tuple(snapshot.unread[ref] for ref in wanted if ref in snapshot.unread)
+    return objects + tuple(snapshot.scalers_unread[place] for place in places)
 
 
-def _object_change(
+def _object_changes(
     manifest: JsonObject, live: JsonObject | None, preview: Preview, options: PlanOptions
-) -> list[Change]:
+) -> tuple[Change, ...]:
     ref = ref_of(manifest)
     if live is None:
-        return [Change(verb=Verb.CREATE, ref=ref, manifest=manifest)]
+        return (Change(verb=Verb.CREATE, ref=ref, manifest=manifest),)
     fields = differences(manifest, live)
     if fields and preview.after is not None:
         fields = changed_fields(live, preview.after)
+    fields = tuple(change for change in fields if change.path != _REPLICAS)
     if not fields:
-        return []
+        return ()
     forces = preview.conflicts if options.force_conflicts else ()
     uid = dig(live, "metadata", "uid")
-    return [Change(verb=Verb.APPLY, ref=ref, manifest=manifest, fields=fields, forces=forces, uid=uid)]
+    return (Change(verb=Verb.APPLY, ref=ref, manifest=manifest, fields=fields, forces=forces, uid=uid),)
 
 
-def _refusals_of(ref: ObjectRef, preview: Preview, options: PlanOptions) -> list[Reason]:
-    refusals = []
-    if preview.error:
-        refusals.append(preview.error)
-    if preview.conflicts and not options.force_conflicts:
-        owners = ", ".join(f"{name} ({manager})" for name, manager in preview.conflicts)
-        message = f"fields that somebody else owns would change: {owners}"
-        refusals.append(Reason(code="conflict", message=message, object=str(ref)))
-    return refusals
+def _replicas_after(live: JsonObject | None, preview: Preview) -> int:
+    """Replicas once the manifest is applied: 1 where it is created, or where our manager owned the number before."""
+    if live is None:
+        return 1
+    return replicas_of(preview.after or live)
 
 
 def _missing_namespaces(rendering: Rendering, snapshot: ClusterSnapshot) -> list[Reason]:
-    created = {ref.name for ref in rendering.refs if (ref.group_kind.group, ref.kind) == ("", "Namespace")}
-    needed = {ref.namespace for ref in rendering.refs if ref.namespace}
+    created = {ref.name for ref in rendering.refs if ref.group_kind == _NAMESPACE}
+    missing = {ref.namespace for ref in rendering.refs if ref.namespace} - created - snapshot.namespaces
+    message = "it does not exist; create it, or add its manifest to the model"
+    return [Reason(code="namespace-missing", message=message, object=f"Namespace {name}") for name in sorted(missing)]
+
+
+def _unserved(rendering: Rendering, snapshot: ClusterSnapshot) -> list[Reason]:
+    message = "this cluster does not serve {}; install its CustomResourceDefinition, or leave the object out here"
     return [
-        Reason(
-            code="namespace-missing",
-            message=f"namespace {name} does not exist; create it, or add it to the model's manifests",
-        )
-        for name in sorted(needed - created - snapshot.namespaces)
+        Reason(code="kind-not-served", message=message.format(f"{ref.api_version} {ref.kind}"), object=str(ref))
+        for ref in rendering.refs
+        if (ref.api_version, ref.kind) in snapshot.unserved
+        and not defines(rendering.manifests, ref.api_version, ref.kind)
     ]

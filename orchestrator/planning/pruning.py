@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, dig
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig
 from orchestrator.core.plan import Change, Verb
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason
-from orchestrator.planning.rendering import Rendering, apply_order
+from orchestrator.planning.ordering import apply_order
+from orchestrator.planning.rendering import Rendering
 from orchestrator.planning.subjects import refs_of
 
-KEPT_KINDS = frozenset(
+KEPT_KINDS: Final = frozenset(
     {
         GroupKind("", "Namespace"),
+        GroupKind("", "PersistentVolume"),
         GroupKind("", "PersistentVolumeClaim"),
         GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"),
     }
@@ -20,26 +25,45 @@ KEPT_KINDS = frozenset(
 """Never deleted by this tool: other people's things go with them."""
 
 
-def leftovers(
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What an earlier revision left behind."""
+
+    changes: tuple[Change, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    staying: frozenset[ObjectRef] = frozenset()
+    """Objects that stay, so that a later disable still finds them."""
+    going: frozenset[ObjectRef] = frozenset()
+
+
+def find_leftovers(
     previous: CatalogueEntry | None, rendering: Rendering, snapshot: ClusterSnapshot, *, prune: bool
-) -> tuple[list[Change], list[Reason]]:
-    """Deletions (when asked for) and notes for what an earlier revision left behind."""
+) -> Leftovers:
+    """Deletions (when asked for) and notes for what is live, was applied earlier, and is in no manifest any more."""
     changes: list[Change] = []
     notes: list[Reason] = []
+    staying: set[ObjectRef] = set()
     wanted = {(ref.group_kind, ref.namespace, ref.name) for ref in rendering.refs}
-    earlier = refs_of(previous) if previous else ()
-    for ref in sorted(earlier, key=lambda one: apply_order(one.group_kind), reverse=True):
+    earlier = [
+        ref
+        for ref in (refs_of(previous) if previous else ())
+        if (ref.group_kind, ref.namespace, ref.name) not in wanted and (ref in snapshot.live or ref in snapshot.unread)
+    ]
+    for ref in sorted(earlier, key=apply_order, reverse=True):
         live = snapshot.live.get(ref)
-        if live is None or (ref.group_kind, ref.namespace, ref.name) in wanted:
-            continue
-        if prune and ref.group_kind not in KEPT_KINDS and previous and _is_ours(live, previous.model):
+        why = "it could not be read" if live is None else _why_kept(ref, live, previous, prune=prune)
+        if live is not None and why is None:
             changes.append(Change(verb=Verb.DELETE, ref=ref, uid=dig(live, "metadata", "uid")))
         else:
-            message = "no longer in the manifests, and left as it is" + ("" if prune else "; --prune deletes it")
+            staying.add(ref)
+            message = f"it is no longer in the manifests, and stays: {why}"
             notes.append(Reason(code="not-pruned", message=message, object=str(ref)))
-    return changes, notes
+    return Leftovers(tuple(changes), tuple(notes), frozenset(staying), frozenset(change.ref for change in changes))
 
 
-def _is_ours(live: JsonObject, model: str) -> bool:
-    """Whether the object still carries our label: one that somebody made their own is not deleted."""
-    return bool(dig(live, "metadata", "labels", LABEL_MODEL) == model)
+def _why_kept(ref: ObjectRef, live: JsonObject, previous: CatalogueEntry | None, *, prune: bool) -> str | None:
+    if ref.group_kind in KEPT_KINDS:
+        return f"a {ref.kind} is never deleted by this tool"
+    if previous is None or dig(live, "metadata", "labels", LABEL_MODEL) != previous.model:
+        return "it does not carry our label any more"
+    return None if prune else "--prune deletes it"

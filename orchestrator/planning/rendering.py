@@ -1,32 +1,47 @@
 """Model, overrides and profile → the manifests of one cluster, their revision, and the replicas wanted.
 
-Replicas never stand in a rendered manifest: `/scale` owns them, for the reasons in `docs/architecture.md`.
+Replicas never stand in a rendered manifest: `/scale` owns them, because server-side apply would take the number from
+an autoscaler, or reset it to 1 where we owned it and leave it out. Selectors are never touched.
 """
 
 from __future__ import annotations
 
-import copy
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
 
 from orchestrator import plugins
 from orchestrator.core.model import Model, Patch, Profile
-from orchestrator.core.objects import (
-    ANNOTATION_REVISION,
-    LABEL_MODEL,
-    GroupKind,
-    JsonObject,
-    ObjectRef,
-    dig,
-    ref_of,
-)
+from orchestrator.core.objects import ANNOTATION_REVISION, LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.records import revision_of
+from orchestrator.core.snapshot import SWITCHED
 from orchestrator.core.wish import Wish
 from orchestrator.errors import UsageError
+from orchestrator.planning.ordering import apply_order
 from orchestrator.planning.patches import merge_json, merge_strategic
 
-SCALED_KINDS = frozenset({GroupKind("apps", "Deployment"), GroupKind("apps", "StatefulSet")})
+Namespaced = Mapping[tuple[str, str], bool]
+"""By (apiVersion, kind): whether it lives in namespaces, as a cluster's discovery says."""
+
+SCALED_KINDS = SWITCHED
 """Kinds that are switched by `/scale`."""
+SHARED_KINDS: Final = frozenset(
+    {GroupKind("", "Namespace"), GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")}
+)
+"""Kinds that several models may ship alike: they carry neither our label nor a revision, and are never taken back."""
+_POD_TEMPLATES: Final[Mapping[GroupKind, tuple[str, ...]]] = {
+    **{
+        GroupKind("apps", kind): ("spec", "template")
+        for kind in ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet")
+    },
+    GroupKind("batch", "Job"): ("spec", "template"),
+    GroupKind("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+}
+_SERVER_OWNED: Final = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+_DEFAULT_NAMESPACE: Final = "default"
+_NOTHING_KNOWN: Final[Namespaced] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class Rendering:
     manifests: tuple[JsonObject, ...]
     """With our label and the revision's annotation, without replicas, in the order in which they are applied."""
     replicas: Mapping[ObjectRef, int]
-    """Wanted replicas of each Deployment and StatefulSet."""
+    """Wanted replicas of each workload that is switched."""
     revision: str | None
     """None for an adopted model."""
     profile: str | None
@@ -46,21 +61,30 @@ class Rendering:
         """The objects by name."""
         return tuple(ref_of(manifest) for manifest in self.manifests)
 
+    @property
+    def kept(self) -> tuple[JsonObject, ...]:
+        """What is kept in the cluster for a later rollback: all but the shared kinds, which are never taken back."""
+        return tuple(manifest for manifest in self.manifests if ref_of(manifest).group_kind not in SHARED_KINDS)
 
-def render(wish: Wish) -> Rendering:
-    """Render a wish. Raises UsageError for a patch that fits nothing, an unknown profile, or a name given twice."""
+
+def render(wish: Wish, namespaced: Namespaced = _NOTHING_KNOWN) -> Rendering:
+    """Render a wish. A namespace is filled in where the kind is known to have one, here or by `namespaced`.
+
+    Raises UsageError for a patch that fits nothing, an unknown profile, replicas for an unknown workload, an object
+    given twice, and a model that has neither manifests nor workloads to adopt.
+    """
     profile = next((override.profile for override in reversed(wish.overrides) if override.profile), None)
-    manifests = [_prepared(manifest) for manifest in wish.manifests]
-    _check_unique(manifests, wish.model)
+    if not wish.manifests and not wish.model.adopt:
+        raise UsageError(f"model {wish.model.name} has neither manifests nor workloads to adopt")
+    places = {**namespaced, **_defined_here(wish.manifests)}
+    manifests = [_prepared(manifest, places) for manifest in wish.manifests]
     for patch in _patches(wish, profile):
         manifests = _patched(manifests, patch, wish.model)
-    replicas = {
-        ref_of(manifest): _wanted_replicas(wish, ref_of(manifest), dig(manifest, "spec", "replicas", default=1))
-        for manifest in manifests
-        if ref_of(manifest).group_kind in SCALED_KINDS
-    }
-    bare = tuple(_labelled(_without_replicas(manifest), wish.model.name) for manifest in _ordered(manifests))
-    if wish.model.adopt:
+    _check_unique(manifests, wish.model)
+    manifests.sort(key=lambda manifest: apply_order(ref_of(manifest)))
+    replicas = _wanted_replicas(wish, manifests)
+    bare = tuple(_labelled(_without_replicas(manifest), wish.model.name) for manifest in manifests)
+    if not bare:
         return Rendering((), {}, None, profile)
     revision = revision_of(bare)
     return Rendering(tuple(_annotated(manifest, revision) for manifest in bare), replicas, revision, profile)
@@ -75,69 +99,47 @@ def named_replicas(wish: Wish, name: str) -> int | None:
     return None
 
 
-def apply_order(group_kind: GroupKind) -> int:
-    """Where a kind stands in the order of applying: what others need comes first, what leads traffic in comes last."""
-    return _ORDER.get(group_kind, _ORDER_OF_OTHERS)
+def _defined_here(manifests: Iterable[JsonObject]) -> Namespaced:
+    """What CustomResourceDefinitions among the manifests say of the kinds that they define."""
+    return {
+        (f"{dig(crd, 'spec', 'group')}/{version.get('name')}", str(dig(crd, "spec", "names", "kind"))): dig(
+            crd, "spec", "scope"
+        )
+        == "Namespaced"
+        for crd in manifests
+        if crd.get("kind") == "CustomResourceDefinition"
+        for version in dig(crd, "spec", "versions", default=[])
+    }
 
 
-_FIRST_TO_LAST = (
-    ("", "Namespace"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("", "ResourceQuota"),
-    ("", "LimitRange"),
-    ("", "ServiceAccount"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "Role"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
-    ("", "ConfigMap"),
-    ("", "Secret"),
-    ("", "PersistentVolumeClaim"),
-    ("networking.k8s.io", "NetworkPolicy"),
-    ("", "Service"),
-    ("policy", "PodDisruptionBudget"),
-)
-_LAST = (
-    ("autoscaling", "HorizontalPodAutoscaler"),
-    ("keda.sh", "ScaledObject"),
-    ("networking.k8s.io", "Ingress"),
-    ("gateway.networking.k8s.io", "HTTPRoute"),
-)
-_ORDER = {GroupKind(*names): position for position, names in enumerate(_FIRST_TO_LAST)}
-_ORDER_OF_OTHERS = len(_ORDER)
-_ORDER |= {GroupKind(*names): _ORDER_OF_OTHERS + 1 + position for position, names in enumerate(_LAST)}
+def defines(manifests: Iterable[JsonObject], api_version: str, kind: str) -> bool:
+    """Whether a CustomResourceDefinition among the manifests defines a kind."""
+    return (api_version, kind) in _defined_here(manifests)
 
 
-def _prepared(manifest: JsonObject) -> JsonObject:
-    """A copy, with the namespace that the API server would take where the kind has one and none is given."""
-    result = copy.deepcopy(manifest)
-    kind = plugins.kinds().get(ref_of(result).group_kind)
-    metadata = result.setdefault("metadata", {})
-    is_namespaced = kind.resource.namespaced if kind else ref_of(result).group_kind not in _CLUSTER_SCOPED
-    if is_namespaced and not metadata.get("namespace"):
-        metadata["namespace"] = "default"
-    if not is_namespaced:
-        metadata.pop("namespace", None)
-    result.pop("status", None)
-    return result
+def _prepared(manifest: JsonObject, namespaced: Namespaced) -> JsonObject:
+    """The manifest with its namespace, and without what only a server writes."""
+    ref = ref_of(manifest)
+    kind = plugins.kinds().get(ref.group_kind)
+    is_namespaced = kind.resource.namespaced if kind else namespaced.get((ref.api_version, ref.kind))
+    metadata = {key: value for key, value in manifest.get("metadata", {}).items() if key not in _SERVER_OWNED}
+    if is_namespaced and not ref.namespace:
+        metadata["namespace"] = _DEFAULT_NAMESPACE
+    if is_namespaced is False and ref.namespace:
+        raise UsageError(f"{ref.group_kind} {ref.name} has a namespace, but its kind has none")
+    rest = {key: value for key, value in manifest.items() if key != "status"}
+    return _with_plain_data({**rest, "metadata": metadata})
 
 
-_CLUSTER_SCOPED = frozenset(
-    GroupKind(group, kind)
-    for group, kind in (
-        ("", "Namespace"),
-        ("", "Node"),
-        ("", "PersistentVolume"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("rbac.authorization.k8s.io", "ClusterRole"),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-        ("scheduling.k8s.io", "PriorityClass"),
-        ("storage.k8s.io", "StorageClass"),
-        ("gateway.networking.k8s.io", "GatewayClass"),
-    )
-)
-"""Kinds without a namespace; a kind that is in neither this list nor `kinds/` needs its namespace written out."""
+def _with_plain_data(manifest: JsonObject) -> JsonObject:
+    """A Secret with `stringData` as `data`: the API server forgets who wrote stringData, so removals would stay."""
+    if ref_of(manifest).group_kind != GroupKind("", "Secret") or "stringData" not in manifest:
+        return manifest
+    encoded = {
+        key: base64.b64encode(str(text).encode()).decode() for key, text in (manifest["stringData"] or {}).items()
+    }
+    rest = {key: value for key, value in manifest.items() if key != "stringData"}
+    return {**rest, "data": {**(manifest.get("data") or {}), **encoded}}
 
 
 def _check_unique(manifests: list[JsonObject], model: Model) -> None:
@@ -158,23 +160,27 @@ def _patches(wish: Wish, profile: str | None) -> Iterable[Patch]:
 
 def _profile(model: Model, name: str) -> Profile:
     if name not in model.profiles:
-        raise UsageError(f"model {model.name} has no profile {name}", hint=f"it has: {', '.join(model.profiles)}")
+        known = f"it has: {', '.join(model.profiles)}" if model.profiles else None
+        raise UsageError(f"model {model.name} has no profile {name}", hint=known)
     return model.profiles[name]
 
 
 def _patched(manifests: list[JsonObject], patch: Patch, model: Model) -> list[JsonObject]:
-    merge = merge_strategic if patch.type == "strategic" else merge_json
     fitting = [_fits(manifest, patch) for manifest in manifests]
     if not any(fitting):
         target = f"{patch.target.kind} {patch.target.name or ''}".strip()
         raise UsageError(f"model {model.name}: a patch for {target} fits none of its manifests")
-    result = [
-        merge(manifest, patch.patch) if fits else manifest for manifest, fits in zip(manifests, fitting, strict=True)
+    return [
+        _merged(manifest, patch, model) if fits else manifest for manifest, fits in zip(manifests, fitting, strict=True)
     ]
-    for before, after in zip(manifests, result, strict=True):
-        if ref_of(before) != ref_of(after):
-            raise UsageError(f"model {model.name}: a patch turns {ref_of(before)} into another object")
-    return result
+
+
+def _merged(manifest: JsonObject, patch: Patch, model: Model) -> JsonObject:
+    merge = merge_strategic if patch.type == "strategic" else merge_json
+    result: Any = merge(manifest, patch.patch)
+    if ref_of(result) != ref_of(manifest):
+        raise UsageError(f"model {model.name}: a patch turns {ref_of(manifest)} into another object")
+    return _with_plain_data(result)
 
 
 def _fits(manifest: JsonObject, patch: Patch) -> bool:
@@ -182,9 +188,26 @@ def _fits(manifest: JsonObject, patch: Patch) -> bool:
     return patch.target.kind in (ref.kind, str(ref.group_kind)) and patch.target.name in (None, ref.name)
 
 
-def _wanted_replicas(wish: Wish, ref: ObjectRef, of_manifest: int) -> int:
-    named = named_replicas(wish, ref.name)
-    return of_manifest if named is None else named
+def _wanted_replicas(wish: Wish, manifests: list[JsonObject]) -> dict[ObjectRef, int]:
+    wanted: dict[ObjectRef, int] = {}
+    for manifest in manifests:
+        ref = ref_of(manifest)
+        if ref.group_kind in SCALED_KINDS:
+            named = named_replicas(wish, ref.name)
+            wanted[ref] = int(dig(manifest, "spec", "replicas", default=1)) if named is None else named
+    if not wish.model.adopt:
+        _check_names(wish, {ref.name for ref in wanted})
+    return wanted
+
+
+def _check_names(wish: Wish, known: set[str]) -> None:
+    for replicas in (wish.model.replicas, *(override.replicas for override in wish.overrides)):
+        for name in sorted(replicas.keys() - known) if isinstance(replicas, dict) else ():
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"model {wish.model.name}: replicas are given for {name}, which is none of its workloads",
+                hint=f"did you mean {near[0]}?" if near else f"its workloads: {', '.join(sorted(known)) or 'none'}",
+            )
 
 
 def _without_replicas(manifest: JsonObject) -> JsonObject:
@@ -194,22 +217,24 @@ def _without_replicas(manifest: JsonObject) -> JsonObject:
 
 
 def _labelled(manifest: JsonObject, model: str) -> JsonObject:
-    metadata = manifest["metadata"]
-    result = {**manifest, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), LABEL_MODEL: model}}}
-    kind = plugins.kinds().get(ref_of(manifest).group_kind)
-    if kind and kind.workload and isinstance(dig(manifest, "spec", "template"), dict):
-        template = manifest["spec"]["template"]
-        labels = {**dig(template, "metadata", "labels", default={}), LABEL_MODEL: model}
-        template = {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}
-        result["spec"] = {**manifest["spec"], "template": template}
-    return result
+    kind = ref_of(manifest).group_kind
+    if kind in SHARED_KINDS:
+        return manifest
+    result = _with_metadata(manifest, (), "labels", LABEL_MODEL, model)
+    template = _POD_TEMPLATES.get(kind)
+    return _with_metadata(result, template, "labels", LABEL_MODEL, model) if template else result
 
 
 def _annotated(manifest: JsonObject, revision: str) -> JsonObject:
-    metadata = manifest["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), ANNOTATION_REVISION: revision}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+    if ref_of(manifest).group_kind in SHARED_KINDS:
+        return manifest
+    return _with_metadata(manifest, (), "annotations", ANNOTATION_REVISION, revision)
 
 
-def _ordered(manifests: list[JsonObject]) -> list[JsonObject]:
-    return sorted(manifests, key=lambda manifest: (apply_order(ref_of(manifest).group_kind), ref_of(manifest)))
+def _with_metadata(obj: JsonObject, path: tuple[str, ...], group: str, key: str, value: str) -> JsonObject:
+    """A copy with one label or annotation at `path`."""
+    if path:
+        head, *tail = path
+        return {**obj, head: _with_metadata(obj.get(head) or {}, tuple(tail), group, key, value)}
+    metadata = obj.get("metadata") or {}
+    return {**obj, "metadata": {**metadata, group: {**(metadata.get(group) or {}), key: value}}}

@@ -1,0 +1,73 @@
+"""Switching a model off: every workload of it to 0, nothing deleted, nothing else touched."""
+
+from __future__ import annotations
+
+from orchestrator import plugins
+from orchestrator.core.kind import Wanted
+from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
+from orchestrator.core.observation import Expectation
+from orchestrator.core.snapshot import ClusterSnapshot
+from orchestrator.core.verdict import Reason
+from orchestrator.core.wish import Wish
+from orchestrator.planning.draft import Draft
+from orchestrator.planning.rendering import SCALED_KINDS, Rendering
+from orchestrator.planning.scaling import Scalers, replicas_of, scale_change
+from orchestrator.planning.subjects import refs_of
+
+
+def stop(wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, scalers: Scalers) -> Draft:
+    """Scale every workload of the model to 0: those of the manifests, those applied earlier, those adopted.
+
+    What cannot be read is left out and noted; the rest is stopped all the same. A model of which nothing exists needs
+    no write: its absence is verified.
+    """
+    name = wish.model.name
+    previous = snapshot.entries.get(name)
+    adopted = {ref_of(workload): workload for workload in snapshot.adopted.get(name, ())}
+    refs = tuple(dict.fromkeys((*rendering.refs, *(refs_of(previous) if previous else ()), *adopted)))
+    live = {ref: found for ref in refs if (found := snapshot.live.get(ref) or adopted.get(ref))}
+    running = {
+        ref: replicas_of(obj) for ref, obj in live.items() if ref.group_kind in SCALED_KINDS and replicas_of(obj)
+    }
+    known = dict(previous.replicas) if previous else {}
+    return Draft(
+        changes=tuple(scale_change(ref, live[ref], now, 0) for ref, now in running.items()),
+        expectations=tuple(
+            Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None)) for ref in refs
+        ),
+        replicas={ref: count for ref in refs if (count := running.get(ref, known.get(str(ref)))) is not None},
+        objects=frozenset(live) | (frozenset(refs) & snapshot.unread.keys()),
+        notes=(*_not_found(wish, refs, live, snapshot), *_unstoppable(live), *_wakers(running, live, scalers)),
+    )
+
+
+def _not_found(
+    wish: Wish, refs: tuple[ObjectRef, ...], live: dict[ObjectRef, JsonObject], snapshot: ClusterSnapshot
+) -> tuple[Reason, ...]:
+    """What was looked for in vain, or must not be looked at."""
+    name = wish.model.name
+    unread = tuple(snapshot.unread[ref] for ref in refs if ref in snapshot.unread)
+    if name in snapshot.adoptions_unread:
+        return (*unread, snapshot.adoptions_unread[name])
+    if not refs:
+        message = f"the selector of {name} finds no workload, and nothing was ever recorded here"
+        return (Reason(code="found-nowhere", message=message),)
+    if not live and not unread:
+        return (Reason(code="nothing-there", message=f"nothing of {name} exists in this cluster"),)
+    return unread
+
+
+def _unstoppable(live: dict[ObjectRef, JsonObject]) -> tuple[Reason, ...]:
+    """Kinds that run pods and have no number of replicas to write: they go on, and the verdict will say so."""
+    kinds = plugins.kinds()
+    return tuple(
+        Reason(code="not-switched", message=f"a {ref.kind} is not switched by this tool", object=str(ref))
+        for ref in live
+        if ref.group_kind not in SCALED_KINDS and (kind := kinds.get(ref.group_kind)) and kind.workload
+    )
+
+
+def _wakers(running: dict[ObjectRef, int], live: dict[ObjectRef, JsonObject], scalers: Scalers) -> tuple[Reason, ...]:
+    """Autoscalers that could bring a stopped workload back."""
+    reasons = (reason for ref in live if ref.group_kind in SCALED_KINDS for reason in scalers.wakers(ref))
+    return tuple(dict.fromkeys(reasons))
