@@ -33,6 +33,8 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
     may_write = not (held_by or draft.blind or is_absent)
     entry = entry_for(wish, rendering, draft, previous)
     changes = draft.changes if may_write else ()
+    damage = _damage(wish, snapshot)
+    refused_damage = damage if wish.want is Want.ENABLED and not options.take_over else ()
     return ItemPlan(
         step=wish.step,
         subject=subject_of(wish.model, wish.cluster, wish.want, draft.expectations, rendering.revision),
@@ -43,8 +45,8 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
         previous=previous,
         absent_before=tuple(change.ref for change in changes if change.verb is Verb.CREATE),
         held_by=held_by,
-        notes=(*draft.notes, *draft.blind, *_reverters(changes, snapshot)),
-        refusals=(*draft.refusals, *_foreign_playbook(wish, previous, options), *_damage(wish, snapshot, options)),
+        notes=(*draft.notes, *draft.blind, *damage, *_reverters(changes, snapshot)),
+        refusals=(*draft.refusals, *_foreign_playbook(wish, previous, options), *refused_damage),
         soak_due=may_write and bool(wave.soak or wave.checks) and not entry.has_soaked(wish.step),
     )
 
@@ -78,12 +80,10 @@ def _foreign_playbook(wish: Wish, previous: CatalogueEntry | None, options: Plan
     return (Reason(code="other-playbook", message=message),)
 
 
-def _damage(wish: Wish, snapshot: ClusterSnapshot, options: PlanOptions) -> tuple[Reason, ...]:
+def _damage(wish: Wish, snapshot: ClusterSnapshot) -> tuple[Reason, ...]:
     """A catalogue entry that cannot be read hides what was applied here. It never keeps a model from going off."""
     reason = snapshot.damaged.get(wish.model.name)
-    if reason is None or wish.want is Want.DISABLED or options.take_over:
-        return ()
-    return (replace(reason, message=f"{reason.message}; --take-over writes it anew"),)
+    return (replace(reason, message=f"{reason.message}; --take-over writes it anew"),) if reason else ()
 
 
 def _reverters(changes: Iterable[Change], snapshot: ClusterSnapshot) -> tuple[Reason, ...]:
@@ -92,7 +92,9 @@ def _reverters(changes: Iterable[Change], snapshot: ClusterSnapshot) -> tuple[Re
     rules = [kind.reverter for kind in plugins.kinds().values() if kind.reverter]
     for change in changes:
         live = snapshot.live.get(change.ref)
-        for rule in rules if live is not None and change.verb is not Verb.LABEL else ():
+        if live is None or change.verb is Verb.LABEL:
+            continue
+        for rule in rules:
             if reverter := rule(live):
                 when = "undoes this on its own" if reverter.continuous else "undoes this when it next acts"
                 message = f"{reverter.tool} {reverter.owner} manages this object, and {when}"
