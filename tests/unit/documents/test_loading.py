@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.documents._parsing import MOST_FROM_ALIASES, MOST_NESTED, parse_documents
@@ -18,6 +18,9 @@ from orchestrator.documents.loading import LARGEST_FILE, load_all, load_one
 from orchestrator.documents.writing import dump
 from orchestrator.errors import DocumentError
 from tests.unit.documents.conftest import Refusal, Write
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 
 def value_of(text: str) -> Any:
@@ -181,6 +184,7 @@ json_values = st.recursive(
 )
 
 
+@unhurried
 @given(st.text() | st.text(alphabet="[]{}:,&*!|>'\"%@`#-? \n\tab01~<\\", max_size=40))
 @example("*a")
 @example("&a &a")
@@ -195,6 +199,7 @@ def test_whatever_the_text_it_is_read_or_refused(text: str) -> None:
         assert error.line is None or error.line >= 1
 
 
+@unhurried
 @given(json_values)
 def test_what_is_written_is_read_back(value: Any) -> None:
     """Whatever it looks like: words that are booleans elsewhere, numbers in quotes, lines, colons."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.fleet import Cluster, Fleet, SafetyRule, Verifies
@@ -15,6 +15,8 @@ from orchestrator.documents.envelope import load, read
 from orchestrator.documents.writing import dump, dump_fleet, write_fleet
 from tests.unit.documents.conftest import VOCABULARY, Refusal
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 FLEET = Fleet(
     name="production",
     kubeconfig="kubeconfig",
@@ -84,6 +86,7 @@ def test_words_are_words_to_every_reader(word: str) -> None:
 words = st.text(alphabet="abcNOyes019.-_:e ", min_size=1, max_size=8)
 
 
+@unhurried
 @given(st.dictionaries(words, words, max_size=4))
 def test_any_labels_come_back(labels: dict[str, str]) -> None:
     """Whatever they look like."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.fleet import Cluster, Fleet
@@ -12,6 +12,8 @@ from orchestrator.core.scope import Scope
 from orchestrator.errors import UsageError
 from orchestrator.geo.scopes import Purpose, resolve
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 REGIONS, PLACES = ("r1", "r2", "r3"), ("IE", "DE", "US", "GB", "EU", "G7")
 NAMES = tuple(f"c{number}" for number in range(6))
 
@@ -60,6 +62,7 @@ def outcome(scope: Scope, fleet: Fleet, purpose: Purpose, contradicted: dict[str
         return set()
 
 
+@unhurried
 @given(scopes, fleets(), purposes, contradictions)
 def test_the_result_is_part_of_the_fleet_in_its_order(
     scope: Scope, fleet: Fleet, purpose: Purpose, contradicted: dict[str, str]
@@ -73,6 +76,7 @@ def test_the_result_is_part_of_the_fleet_in_its_order(
     assert clusters == tuple(name for name in NAMES if name in clusters)
 
 
+@unhurried
 @given(plain_scopes, plain_scopes, fleets(), contradictions)
 def test_except_always_wins(scope: Scope, excepted: Scope, fleet: Fleet, contradicted: dict[str, str]) -> None:
     """What a single field of `except` certainly holds is never in the result; for `enable`, not even what it may."""
@@ -86,6 +90,7 @@ def test_except_always_wins(scope: Scope, excepted: Scope, fleet: Fleet, contrad
             assert not possible & outcome(whole, fleet, "enable", contradicted)
 
 
+@unhurried
 @given(scopes, plain_scopes, fleets(), purposes, contradictions)
 def test_another_field_only_ever_narrows(
     scope: Scope, other: Scope, fleet: Fleet, purpose: Purpose, contradicted: dict[str, str]
@@ -98,6 +103,7 @@ def test_another_field_only_ever_narrows(
             assert outcome(narrowed, fleet, purpose, contradicted) <= before
 
 
+@unhurried
 @given(scopes, fleets(), contradictions)
 def test_what_is_enabled_by_a_scope_is_disabled_by_it(scope: Scope, fleet: Fleet, contradicted: dict[str, str]) -> None:
     """Doubt widens what is disabled, and narrows what is enabled."""
@@ -106,6 +112,7 @@ def test_what_is_enabled_by_a_scope_is_disabled_by_it(scope: Scope, fleet: Fleet
     assert enabled <= disabled
 
 
+@unhurried
 @given(scopes, fleets())
 def test_full_declarations_leave_no_doubt(scope: Scope, fleet: Fleet) -> None:
     """Where everything is declared, both purposes mean the same clusters."""
