@@ -142,6 +142,8 @@ def _map_changes(wanted: JsonObject, live: JsonObject, place: _Place) -> Iterato
         return
     for name in live.keys() - wanted.keys():
         extra = place.field(name)
+        if field_types.fits(field_types.COMPUTED, extra.names):
+            continue
         defaults = field_types.lookup(field_types.DEFAULTS, extra.names) or ()
         if not _is_empty(live[name]) and live[name] not in defaults:
             yield FieldChange(extra.text, live[name], None)

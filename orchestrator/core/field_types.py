@@ -100,6 +100,15 @@ DEFAULTS: Final[Mapping[Path, tuple[Any, ...]]] = {
 }
 """Values that the API server fills in inside atomic lists and objects, where anything else extra is a difference."""
 
+COMPUTED: Final[frozenset[Path]] = frozenset(
+    {
+        ("LimitRange", "spec", "limits", "default", "*"),
+        ("LimitRange", "spec", "limits", "defaultRequest"),
+        ("LimitRange", "spec", "limits", "defaultRequest", "*"),
+    }
+)
+"""Fields inside atomic lists that the API server fills in from other fields, with whatever value."""
+
 QUANTITIES: Final[frozenset[Path]] = frozenset(
     {
         ("resources", "limits", "*"),
