@@ -46,10 +46,10 @@ def apply_manifests(
                 manifest,
                 Wanted(replicas=None if scalers.own(ref_of(manifest)) else rendering.replicas.get(ref_of(manifest))),
             )
-            for manifest in rendering.manifests
+            for manifest in rendering.own
         ),
         replicas=rendering.replicas,
-        objects=frozenset(rendering.refs),
+        objects=frozenset(map(ref_of, rendering.own)),
         refusals=tuple(refusals),
         blind=unreadable(rendering.refs, snapshot),
     )

@@ -41,7 +41,7 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
         changes=changes,
         entry=entry,
         entry_changes=may_write and entry != previous,
-        manifests=rendering.kept if wish.want is Want.ENABLED else (),
+        manifests=rendering.own if wish.want is Want.ENABLED else (),
         previous=previous,
         absent_before=tuple(change.ref for change in changes if change.verb is Verb.CREATE),
         held_by=held_by,

@@ -62,8 +62,8 @@ class Rendering:
         return tuple(ref_of(manifest) for manifest in self.manifests)
 
     @property
-    def kept(self) -> tuple[JsonObject, ...]:
-        """What is kept in the cluster for a later rollback: all but the shared kinds, which are never taken back."""
+    def own(self) -> tuple[JsonObject, ...]:
+        """The manifests that are this model's alone: recorded, verified, and kept in the cluster for a rollback."""
         return tuple(manifest for manifest in self.manifests if ref_of(manifest).group_kind not in SHARED_KINDS)
 
 

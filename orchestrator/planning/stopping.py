@@ -24,7 +24,7 @@ def stop(wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, scalers: S
     name = wish.model.name
     previous = snapshot.entries.get(name)
     adopted = {ref_of(workload): workload for workload in snapshot.adopted.get(name, ())}
-    refs = tuple(dict.fromkeys((*rendering.refs, *(refs_of(previous) if previous else ()), *adopted)))
+    refs = tuple(dict.fromkeys((*map(ref_of, rendering.own), *(refs_of(previous) if previous else ()), *adopted)))
     live = {ref: found for ref in refs if (found := snapshot.live.get(ref) or adopted.get(ref))}
     running = {
         ref: replicas_of(obj) for ref, obj in live.items() if ref.group_kind in SCALED_KINDS and replicas_of(obj)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from orchestrator import plugins
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
-from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
 from orchestrator.core.observation import Expectation, Subject
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import Wish
 from orchestrator.planning.rendering import SCALED_KINDS, render
+from orchestrator.planning.scaling import Scalers, scalers_among
 
 
 def subject_of(
@@ -23,7 +23,7 @@ def subject_of(
     expectations: Iterable[Expectation],
     revision: str | None,
 ) -> Subject:
-    """A subject with its namespaces."""
+    """A subject with its namespaces; a revision is asked for only of what is enabled."""
     looked_at = tuple(expectations)
     return Subject(
         model=model,
@@ -33,6 +33,7 @@ def subject_of(
         expectations=looked_at,
         namespaces=tuple(sorted({one.ref.namespace for one in looked_at if one.ref.namespace})),
         revision=revision if want is Want.ENABLED else None,
+        capacity=cluster.capacity,
     )
 
 
@@ -46,49 +47,33 @@ def subject_of_wish(wish: Wish) -> Subject:
 
 
 def subject_of_entry(
-    entry: CatalogueEntry, model: Model, cluster: Cluster, manifests: tuple[JsonObject, ...]
+    entry: CatalogueEntry,
+    model: Model,
+    cluster: Cluster,
+    manifests: tuple[JsonObject, ...],
+    scalers: tuple[JsonObject, ...] = (),
 ) -> Subject:
     """What a cluster's own catalogue says should be there.
 
     `manifests` are those kept in the cluster under the entry's revision; without them every object is looked at by
-    name only, and kinds that are judged by their content stay unverified.
+    name only, and kinds that are judged by their content stay unverified. `scalers` are the cluster's autoscalers:
+    the replicas of what they aim at are theirs.
     """
     by_ref = {ref_of(manifest): manifest for manifest in manifests}
-    scaled_by_others = targets_of(manifests)
+    owners = Scalers(scalers, scalers_among(manifests))
     expectations = [
-        Expectation(
-            ref,
-            by_ref.get(ref),
-            Wanted(replicas=None if is_target(ref, scaled_by_others) else entry.replicas.get(str(ref))),
-        )
+        Expectation(ref, by_ref.get(ref), Wanted(replicas=_recorded_replicas(entry, ref, owners)))
         for ref in refs_of(entry)
     ]
     return subject_of(model, cluster, entry.want, expectations, entry.revision)
 
 
+def _recorded_replicas(entry: CatalogueEntry, ref: ObjectRef, owners: Scalers) -> int | None:
+    if entry.want is Want.DISABLED:
+        return 0 if ref.group_kind in SCALED_KINDS else None
+    return None if owners.own(ref) else entry.replicas.get(str(ref))
+
+
 def refs_of(entry: CatalogueEntry) -> tuple[ObjectRef, ...]:
     """The objects that a catalogue entry names."""
     return tuple(ObjectRef(*parts) for parts in entry.objects)
-
-
-def targets_of(objects: Iterable[JsonObject]) -> tuple[ObjectRef, ...]:
-    """Workloads whose replicas the scalers among these objects own."""
-    targets: list[ObjectRef] = []
-    for obj in objects:
-        kind = plugins.kinds().get(ref_of(obj).group_kind)
-        if kind and kind.scaler:
-            targets += kind.scaler.targets(obj)
-    return tuple(targets)
-
-
-def is_target(ref: ObjectRef, targets: Iterable[ObjectRef]) -> bool:
-    """Whether a workload is among the targets; scalers name another apiVersion of the same kind at times."""
-    return any(
-        (target.group_kind, target.namespace, target.name) == (ref.group_kind, ref.namespace, ref.name)
-        for target in targets
-    )
-
-
-def live_replicas(obj: Mapping[str, object] | None) -> int | None:
-    """spec.replicas of a live object, with the API's default; None for no object."""
-    return None if obj is None else int(dig(obj, "spec", "replicas", default=1))
