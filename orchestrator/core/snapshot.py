@@ -67,12 +67,8 @@ class ClusterSnapshot:
     """(apiVersion, kind) that this cluster does not serve."""
     scalers: tuple[JsonObject, ...] = ()
     """HorizontalPodAutoscalers and ScaledObjects of the namespaces in which there are workloads."""
-    scalers_unread: Mapping[str, Reason] = field(default_factory=dict)
-    """By namespace: why its scalers could not be listed."""
     adopted: Mapping[str, tuple[JsonObject, ...]] = field(default_factory=dict)
     """By model: the workloads that its `adopt` selector found."""
-    adoptions_unread: Mapping[str, Reason] = field(default_factory=dict)
-    """By model: why its `adopt` selector could not be followed."""
     previews: Mapping[ObjectRef, Preview] = field(default_factory=dict)
 
     def with_previews(self, previews: Mapping[ObjectRef, Preview]) -> ClusterSnapshot:

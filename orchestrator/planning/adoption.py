@@ -14,7 +14,7 @@ from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.core.wish import PlanOptions, Wish
-from orchestrator.planning.applying import refusals_of_live, unreadable
+from orchestrator.planning.applying import refusals_of_live
 from orchestrator.planning.draft import Draft
 from orchestrator.planning.rendering import named_replicas
 from orchestrator.planning.scaling import Scalers, replicas_of, scale_up
@@ -23,8 +23,6 @@ from orchestrator.planning.scaling import Scalers, replicas_of, scale_up
 def adopt(wish: Wish, snapshot: ClusterSnapshot, scalers: Scalers, options: PlanOptions) -> Draft:
     """What leads from the workloads that were found to enabled ones."""
     model = wish.model.name
-    if model in snapshot.adoptions_unread:
-        return Draft(blind=(snapshot.adoptions_unread[model],))
     found = snapshot.adopted.get(model, ())
     if not found:
         message = f"the selector of {model} finds no workload in this cluster"
@@ -51,7 +49,6 @@ def adopt(wish: Wish, snapshot: ClusterSnapshot, scalers: Scalers, options: Plan
         replicas=replicas,
         objects=frozenset(map(ref_of, found)),
         refusals=tuple(refusals),
-        blind=unreadable(map(ref_of, found), snapshot),
     )
 
 

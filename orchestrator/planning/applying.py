@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from orchestrator.core.comparison import changed_fields, differences
 from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
@@ -51,7 +49,7 @@ def apply_manifests(
         replicas=rendering.replicas,
         objects=frozenset(map(ref_of, rendering.own)),
         refusals=tuple(refusals),
-        blind=unreadable(rendering.refs, snapshot),
+        blind=tuple(snapshot.unread[ref] for ref in rendering.refs if ref in snapshot.unread),
     )
 
 
@@ -94,14 +92,6 @@ def refusals_of_preview(ref: ObjectRef, preview: Preview, options: PlanOptions) 
     return tuple(found)
 
 
-def unreadable(refs: Iterable[ObjectRef], snapshot: ClusterSnapshot) -> tuple[Reason, ...]:
-    """What could not be read of these objects, and of the autoscalers beside them."""
-    wanted = tuple(refs)
-    places = sorted({ref.namespace for ref in wanted} & snapshot.scalers_unread.keys())
-    objects = tuple(snapshot.unread[ref] for ref in wanted if ref in snapshot.unread)
-    return objects + tuple(snapshot.scalers_unread[place] for place in places)
-
-
 def _object_changes(
     manifest: JsonObject, live: JsonObject | None, preview: Preview, options: PlanOptions
 ) -> tuple[Change, ...]:
@@ -129,7 +119,7 @@ def _replicas_after(live: JsonObject | None, preview: Preview) -> int:
 def _missing_namespaces(rendering: Rendering, snapshot: ClusterSnapshot) -> list[Reason]:
     created = {ref.name for ref in rendering.refs if ref.group_kind == _NAMESPACE}
     missing = {ref.namespace for ref in rendering.refs if ref.namespace} - created - snapshot.namespaces
-    message = "it does not exist; create it, or add its manifest to the model"
+    message = "it does not exist, or is being deleted; create it, or add its manifest to the model"
     return [Reason(code="namespace-missing", message=message, object=f"Namespace {name}") for name in sorted(missing)]
 
 

@@ -47,8 +47,6 @@ def _not_found(
     """What was looked for in vain, or must not be looked at."""
     name = wish.model.name
     unread = tuple(snapshot.unread[ref] for ref in refs if ref in snapshot.unread)
-    if name in snapshot.adoptions_unread:
-        return (*unread, snapshot.adoptions_unread[name])
     if not refs:
         message = f"the selector of {name} finds no workload, and nothing was ever recorded here"
         return (Reason(code="found-nowhere", message=message),)
