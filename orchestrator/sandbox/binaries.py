@@ -55,6 +55,13 @@ def ensure_toolbox(
     return Toolbox(builder.programs(), builder.files())
 
 
+def ensure_files(
+    progress: Progress, environ: Mapping[str, str] = os.environ, origins: releases.Origins = releases.OFFICIAL
+) -> Path:
+    """The folder of the third-party files, fetched where they are missing. Raises SandboxError."""
+    return _Builder(progress, environ, origins).files()
+
+
 def provided_programs(environ: Mapping[str, str]) -> dict[str, Path]:
     """The programs that `KUBEBUILDER_ASSETS` provides; Kubernetes' own three only together."""
     folder = environ.get("KUBEBUILDER_ASSETS", "")
