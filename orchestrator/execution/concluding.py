@@ -10,7 +10,7 @@ from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
-from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict, Want
+from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict
 from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
@@ -34,29 +34,6 @@ def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) 
 def seen(result: ResultItem, judgement: Judgement) -> ResultItem:
     """The item with what was seen of it; its verdict is left alone."""
     return replace(result, state=judgement.state, revision=judgement.revision, replicas=judgement.replicas)
-
-
-def verdict_on(settled: Settled, want: Want) -> Verdict:
-    """The verdict on a wait that ended.
-
-    | readiness | in time | too late |
-    |---|---|---|
-    | done | verified | unverified: it did not hold long enough |
-    | failed | failed | failed |
-    | unknown | unverified | unverified |
-    | progressing | unverified | enable: failed, disable: residue |
-    """
-    match settled.judgement.readiness:
-        case Readiness.DONE:
-            return Verdict.UNVERIFIED if settled.late else Verdict.VERIFIED
-        case Readiness.FAILED:
-            return Verdict.FAILED
-        case Readiness.UNKNOWN:
-            return Verdict.UNVERIFIED
-        case Readiness.PROGRESSING:
-            if not settled.late:
-                return Verdict.UNVERIFIED
-            return Verdict.FAILED if want is Want.ENABLED else Verdict.RESIDUE
 
 
 def reasons_for(settled: Settled, deadline: float) -> tuple[Reason, ...]:

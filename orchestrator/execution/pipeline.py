@@ -16,6 +16,7 @@ from orchestrator.core.plan import ClusterPlan, ItemPlan
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.result import ResultItem, Times
 from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
+from orchestrator.core.verdicts import verdict_of
 from orchestrator.execution import concluding
 from orchestrator.execution.changes import send_change
 from orchestrator.execution.checking import run_checks
@@ -84,7 +85,7 @@ class _Item:
         terms, want = self._terms, self._item.want
         settled = await self._settle(soak=terms.soak)
         self._see(settled)
-        verdict = concluding.verdict_on(settled, want)
+        verdict = verdict_of(settled.judgement, want, late=settled.late)
         self._conclude(verdict, concluding.reasons_for(settled, terms.progress_deadline))
         if verdict is Verdict.VERIFIED:
             await self._pass_step()
@@ -160,7 +161,7 @@ class _Item:
             settled = await self._settle(soak=0.0)
         self._see(settled)
         self._conclude(
-            concluding.verdict_on(settled, self._item.want),
+            verdict_of(settled.judgement, self._item.want, late=settled.late),
             concluding.reasons_for(settled, self._terms.progress_deadline),
         )
 

@@ -16,6 +16,7 @@ from orchestrator.core.observation import Settled
 from orchestrator.core.plan import Verb
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason, Verdict, Want
+from orchestrator.core.verdicts import verdict_of
 from orchestrator.errors import ClusterError, Conflict, NotFound, Unreachable
 from orchestrator.execution import changes, concluding
 from orchestrator.execution.outcome import ItemResult, StepTerms, Written
@@ -81,7 +82,7 @@ class _Rollback:
             await self._take_back(target)
         settled = await self._settle(target)
         self.result = concluding.seen(self.result, settled.judgement)
-        verdict = concluding.verdict_on(settled, target.want)
+        verdict = verdict_of(settled.judgement, target.want, late=settled.late)
         if verdict is Verdict.VERIFIED:
             return (*self.notes, Reason(code="rolled-back", message=f"rolled back to {target.words}, verified"))
         why = concluding.reasons_for(settled, self.terms.progress_deadline)
@@ -187,6 +188,9 @@ class _Rollback:
     async def _settle(self, target: Target) -> Settled:
         ports = self.sender.ports
         subject = subject_of(self.item, target, tuple(self.sender.written))
+        if target.want is Want.ENABLED and any(note.code in ("not-ours", "not-restored") for note in self.notes):
+            # What was left alone will not become what it was: there is nothing to wait for.
+            return Settled(judgement=await ports.verifier.look(self.writer, subject))
         deadline = ports.clock.elapsed() + self.terms.progress_deadline
         watching = ports.verifier.settle(self.writer, subject, deadline=deadline, soak=0.0, tell=lambda judgement: None)
         return await unless_stopped(watching, ports.stop)

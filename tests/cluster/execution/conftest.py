@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from orchestrator import plugins
+from orchestrator.core.events import Event
 from orchestrator.core.fleet import Cluster, Fleet
-from orchestrator.delivery import FleetConnection, SystemClock, connect
+from orchestrator.core.plan import Plan
+from orchestrator.core.ports import Clock, ClusterWriter, Prober, Verifier
+from orchestrator.delivery import FleetConnection, HttpProber, SystemClock, connect
+from orchestrator.evidence import FileJournal, new_run_id, run_directory
+from orchestrator.execution import RunOptions, RunOutcome, RunPorts, execute
 from tests.cluster.conftest import ControlPlanes
 
 
@@ -31,14 +40,15 @@ class Witness:
         text = self("get", *arguments, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
-    def versions(self, *namespaces: str) -> dict[str, str]:
-        """resourceVersion of every object that we might write in these namespaces, Leases and records included."""
+    def versions(self, namespace: str, model: str) -> dict[str, str]:
+        """resourceVersion of every object that we might write: in the namespace, and the model's records and locks."""
         kinds = "deployments,statefulsets,services,configmaps,secrets,leases,horizontalpodautoscalers"
+        places = (("-n", namespace), ("-n", "orchestrator-system", "-l", f"orchestrator.dev/model={model}"))
         found = {}
-        for namespace in namespaces:
-            for item in json.loads(self("get", kinds, "-n", namespace, "-o", "json"))["items"]:
+        for place in places:
+            for item in (self.get(kinds, *place) or {"items": []})["items"]:
                 metadata = item["metadata"]
-                found[f"{item['kind']} {namespace}/{metadata['name']}"] = metadata["resourceVersion"]
+                found[f"{item['kind']} {metadata['namespace']}/{metadata['name']}"] = metadata["resourceVersion"]
         return found
 
 
@@ -106,3 +116,63 @@ def model(witnesses: dict[str, Witness]) -> Iterator[str]:
         for kind in ("configmaps", "secrets", "leases"):
             labels = f"orchestrator.dev/model={name}"
             witness("delete", kind, "-n", "orchestrator-system", "-l", labels, "--wait=false", check=False)
+
+
+@pytest.fixture
+async def prober() -> AsyncIterator[Prober]:
+    async with HttpProber() as made:
+        yield made
+
+
+@pytest.fixture
+def verifier(prober: Prober) -> Verifier:
+    from orchestrator.verification import LiveVerifier
+
+    return LiveVerifier(SystemClock(), prober)
+
+
+@dataclass
+class Runner:
+    """Carries out plans as the workflow does, with a journal on disk."""
+
+    connection: FleetConnection
+    verifier: Verifier
+    prober: Prober
+    state: Path
+    clusters: list[str]
+    clock: Clock = field(default_factory=SystemClock)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    on_event: Callable[[Event], None] = lambda event: None
+    journal: FileJournal | None = None
+
+    def writer(self, cluster: str) -> ClusterWriter:
+        return self.connection.writer(cluster)
+
+    @property
+    def writers(self) -> list[ClusterWriter]:
+        return [self.writer(cluster) for cluster in self.clusters]
+
+    async def run(self, plan: Plan) -> RunOutcome:
+        run = new_run_id()
+        self.journal = FileJournal(run_directory(self.state, run))
+        ports = RunPorts(
+            writers={name: self.writer(name) for name in self.clusters},
+            verifier=self.verifier,
+            prober=self.prober,
+            checks=plugins.checks(),
+            journal=self.journal,
+            clock=self.clock,
+            tell=self.on_event,
+        )
+        options = RunOptions(run=run, holder=f"tester@here pid 1 run {run}", stop=self.stop)
+        try:
+            return await execute(plan, ports, options)
+        finally:
+            self.journal.close()
+
+
+@pytest.fixture
+def runner(
+    connection: FleetConnection, verifier: Verifier, prober: Prober, tmp_path: Path, control_planes: ControlPlanes
+) -> Runner:
+    return Runner(connection, verifier, prober, tmp_path, control_planes.clusters)

@@ -18,6 +18,7 @@ from orchestrator.core.schema import Seconds
 from orchestrator.core.verdict import Want
 
 CRASHING = {"sandbox.orchestrator.dev/fail": "crash-loop"}
+SLOW_TO_GO = {"sandbox.orchestrator.dev/gone-after": "2s"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Release:
                 "selector": {"matchLabels": {"app": self.model}},
                 "template": {
                     "metadata": {"labels": {"app": self.model, **labels}, "annotations": self.pod_annotations},
-                    "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
+                    "spec": {"terminationGracePeriodSeconds": 3, "containers": [container]},
                 },
             },
         }

@@ -167,7 +167,7 @@ def judgement(readiness: Readiness, want: Want = Want.ENABLED) -> Judgement:
     """What a verifier says; its state follows from the readiness alone."""
     state = {Want.ENABLED: State.ENABLED, Want.DISABLED: State.DISABLED}[want]
     reasons = () if readiness is Readiness.DONE else (Reason(code=readiness.value, message=f"it is {readiness}"),)
-    seen = state if readiness is Readiness.DONE else State.MIXED
+    seen = {Readiness.DONE: state, Readiness.UNKNOWN: State.UNKNOWN}.get(readiness, State.MIXED)
     return Judgement(readiness, seen, reasons, ReplicaCount(desired=3, ready=3, pods=3), "r1")
 
 
