@@ -39,6 +39,14 @@ spec:
     - {name: all, enable: {scope: {all: true}}}
 """,
 }
+FLEET = """\
+apiVersion: orchestrator/v1
+kind: Fleet
+metadata: {name: nowhere}
+spec:
+  clusters:
+    - {name: eu-west-1, region: eu-west, country: IE, serves: [EU], context: eu-west-1}
+"""
 OUTSIDE_MODEL = """\
 apiVersion: orchestrator/v1
 kind: Model
@@ -108,6 +116,7 @@ def wrong_documents(folder: Path) -> Iterator[Promise]:
     @cache
     def prepare() -> None:
         timed(ORCHESTRATOR, "init", str(workspace))
+        (workspace / "fleet.yaml").write_text(FLEET)
         (workspace / "manifests" / "outside").mkdir()
         (workspace / "manifests" / "outside" / "model.yaml").write_text(OUTSIDE_MODEL)
         for number, text in enumerate(PLAYBOOKS.values()):
@@ -164,7 +173,7 @@ def table(measured: Iterable[Measured]) -> Table:
 @click.argument("words", nargs=-1)
 def main(runs: int, words: tuple[str, ...]) -> None:
     """Measure the promised times, or those whose name contains one of WORDS."""
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Console(markup=False, highlight=False, soft_wrap=True, width=110)
     measured: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for promise in (*start_up(), *wrong_documents(Path(folder)), *five_regions(Path(folder)), *demo()):
