@@ -112,7 +112,7 @@ def test_verified_on_means_served_and_verified_off_means_cut(regions: Regions, n
 
     assert (code, verdicts(disabled)) == (0, {off: "verified"}), disabled
     assert [ask_edge(cluster, namespace) for cluster in (on, off)] == [SERVED, []]
-    assert disabled["items"][0]["times"]["trafficCut"] is not None
+    assert disabled["items"][0]["times"]["lastPodGone"] is not None
 
 
 def test_healthy_pods_that_serve_something_else_are_not_verified(
