@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -199,7 +200,9 @@ class _Run:
     def _pass_on(self, event: Event) -> None:
         if self._is_due and event.type is not EventType.PROGRESS:
             self._ports.journal.record(event)
-        self._ports.tell(event)
+        # A terminal or pipe that went away must not stop a run half-way.
+        with contextlib.suppress(OSError):
+            self._ports.tell(event)
 
     def _items(self) -> tuple[ResultItem, ...]:
         items: list[ResultItem] = []

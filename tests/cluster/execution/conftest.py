@@ -144,6 +144,8 @@ class Runner:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     on_event: Callable[[Event], None] = lambda event: None
     journal: FileJournal | None = None
+    in_between: dict[str, Any] = field(default_factory=dict)
+    """By cluster: stands between the run and the real writer."""
 
     def writer(self, cluster: str) -> ClusterWriter:
         return self.connection.writer(cluster)
@@ -156,7 +158,7 @@ class Runner:
         run = new_run_id()
         self.journal = FileJournal(run_directory(self.state, run))
         ports = RunPorts(
-            writers={name: self.writer(name) for name in self.clusters},
+            writers={name: self.in_between.get(name) or self.writer(name) for name in self.clusters},
             verifier=self.verifier,
             prober=self.prober,
             checks=plugins.checks(),

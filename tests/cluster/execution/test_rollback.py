@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from orchestrator.core.events import Event, EventType
+from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
 from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.playbook import OnFailure
 from orchestrator.core.ports import ClusterWriter
 from orchestrator.core.records import CatalogueEntry, manifests_name
 from orchestrator.core.result import ResultItem
 from orchestrator.core.verdict import State, Verdict, Want
+from orchestrator.errors import Unreachable
 from orchestrator.execution import RunOutcome
 from tests.cluster.execution.conftest import Runner, Witness
 from tests.cluster.execution.plans import CRASHING, Release, plan, wave
@@ -282,3 +284,37 @@ async def test_an_object_that_was_there_before_us_is_not_deleted(
     assert "not-restored" in codes(outcome.items[0])
     assert region.witness.get("configmap", bad.config.name, "-n", namespace) is not None
     assert region.deployment() is None
+
+
+class LostAnswer:
+    """The real writer, but the answer to one apply gets lost after the API server has committed it."""
+
+    def __init__(self, writer: ClusterWriter, ref: ObjectRef) -> None:
+        self._writer, self._ref = writer, ref
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    async def apply(self, manifest: JsonObject, **options: Any) -> JsonObject:
+        answer = await self._writer.apply(manifest, **options)
+        if ref_of(manifest) == self._ref:
+            raise Unreachable("connection reset after the request was sent")
+        return answer
+
+
+async def test_a_write_whose_answer_was_lost_is_rolled_back_as_well(
+    regions: list[Region], model: str, namespace: str
+) -> None:
+    """Nobody knows whether it took effect, so the rollback looks: it did, and carries this run's mark."""
+    first, second = regions[:2]
+    release = Release(model, namespace)
+    bad = Release(model, namespace, pod_annotations=CRASHING)
+    first.runner.in_between[first.writer.cluster.name] = LostAnswer(first.writer, release.deployment)
+    outcome = await first.runner.run(await staged([first, second], [release, bad], OnFailure.ROLLBACK_RUN))
+    lost, failed = outcome.items
+    assert codes(lost)[0] == "unreachable"
+    assert "rolled-back" in codes(lost), words(lost)
+    assert first.deployment() is None
+    assert first.entry() is None
+    assert first.config_maps() == set()
+    assert failed.verdict is Verdict.FAILED

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.fleet import Cluster
-from orchestrator.core.objects import ObjectRef
+from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan
 from orchestrator.core.playbook import OnFailure
 from orchestrator.core.ports import Clock
@@ -47,6 +47,7 @@ class World:
     told: list[Event] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     wait_lock: float | None = None
+    cluster_deadline: float = 600.0
     on_event: Callable[[Event], None] = lambda event: None
 
     def __post_init__(self) -> None:
@@ -71,7 +72,13 @@ class World:
             clock=clock,
             tell=self.hear,
         )
-        options = RunOptions(run="R", holder="me@here pid 1 run R", wait_lock=self.wait_lock, stop=self.stop)
+        options = RunOptions(
+            run="R",
+            holder="me@here pid 1 run R",
+            wait_lock=self.wait_lock,
+            stop=self.stop,
+            cluster_deadline=self.cluster_deadline,
+        )
         return await asyncio.wait_for(execute(plan, ports, options), 20)
 
     def writes(self) -> dict[str, list[str]]:
@@ -273,6 +280,33 @@ async def test_a_refused_write_ends_its_item_with_the_reason_and_what_was_sent(
     assert (first.code, first.message, first.object) == (error.code, error.message, str(WORKLOAD))
     assert f"apply ConfigMap orchestrator-system/model.{MODEL}" in sent.message
     assert not any("scale" in name for name in world.clusters["a"].writes())
+
+
+async def test_a_cluster_that_never_answers_a_write_ends_at_its_deadline_and_costs_the_others_nothing() -> None:
+    world = World("ab", cluster_deadline=0.05)
+
+    async def hang(manifest: JsonObject, *, force: bool = False, dry_run: bool = False) -> JsonObject:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.clusters["a"].apply = hang  # type: ignore[method-assign]
+    outcome = await world.run(plan_of(wave_of("s", world.part("a"), world.part("b"))))
+    assert verdicts(outcome) == {"a": Verdict.UNREACHABLE, "b": Verdict.VERIFIED}
+    assert codes(outcome.items[0]) == ["deadline", "sent"]
+    unanswered = [event for event in world.journal.events if event.data.get("error") == "no-answer"]
+    assert [(event.cluster, event.data["verb"]) for event in unanswered] == [("a", "apply")]
+
+
+async def test_a_terminal_that_went_away_stops_nothing() -> None:
+    world = World("a")
+
+    def broken(event: Event) -> None:
+        raise BrokenPipeError
+
+    world.on_event = broken
+    outcome = await world.run(plan_of(wave_of("s", world.part("a"))))
+    assert verdicts(outcome) == {"a": Verdict.VERIFIED}
+    assert world.journal.events[-1].type is EventType.RUN_ENDED
 
 
 async def test_a_defect_of_ours_costs_the_other_clusters_nothing_and_verifies_nothing() -> None:
