@@ -91,7 +91,7 @@ def assess_stopped(live: JsonObject, wanted: Wanted) -> Assessment:
         return progressing(live, "not-scaled", f"{spec} replicas are still asked for", "spec.replicas")
     if stale := unless_observed(live, wanted):
         return stale
-    for field in ("replicas", "terminatingReplicas"):
+    for field, code in (("replicas", "replicas-left"), ("terminatingReplicas", "terminating-left")):
         if (left := count(live, "status", field)) > 0:
-            return progressing(live, "replicas-left", f"status.{field} is {left}", f"status.{field}")
+            return progressing(live, code, f"status.{field} is {left}", f"status.{field}")
     return DONE

@@ -131,13 +131,14 @@ def assess_pod(one: ModelPod) -> Assessment | None:
 
 
 def is_stopped(subject: Subject, observation: Observation) -> bool:
-    """Whether every controller says that it runs nothing; pods may still be there."""
+    """Whether every controller says that it runs nothing; pods may still be there, terminating."""
     for expectation in subject.expectations:
         kind, live = plugins.kinds().get(expectation.ref.group_kind), observation.objects.get(expectation.ref)
         if live is None or kind is None or kind.workload is None:
             continue
         try:
-            if kind.workload.assess_stopped(live, expectation.wanted).readiness is not Readiness.DONE:
+            assessment = kind.workload.assess_stopped(live, expectation.wanted)
+            if any(reason.code != "terminating-left" for reason in assessment.reasons):
                 return False
         except READING_ERRORS:
             return False
