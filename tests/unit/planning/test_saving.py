@@ -1,0 +1,93 @@
+"""A plan as a file."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.objects import JsonObject
+from orchestrator.core.plan import Plan
+from orchestrator.core.snapshot import Preview
+from orchestrator.core.verdict import Reason, Want
+from orchestrator.errors import DocumentError
+from orchestrator.planning import digest_of, from_document, plan, to_document
+from tests.unit.planning.samples import CLUSTERS, MANIFESTS, SERVICE, applied, recorded, request, snapshot, wish
+
+SECRET: JsonObject = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "s", "namespace": "fable"},
+    "stringData": {"token": "hush"},
+}
+WITH_SECRET = (*MANIFESTS, SECRET)
+
+
+def plans() -> list[Plan]:
+    eu, us, _ = CLUSTERS
+    on, off = wish(manifests=WITH_SECRET), wish(Want.DISABLED, cluster=us, step="off")
+    found = {
+        eu.name: snapshot().with_previews({SERVICE: Preview(conflicts=((".spec", "someone"),))}),
+        us.name: snapshot(applied(off), cluster=us, entry=recorded(off), holds=("directive-1",)),
+    }
+    held = {eu.name: snapshot(holds=("directive-1",))}
+    return [plan(request(on, off, soak=600, prune=True), found), plan(request(on), held)]
+
+
+@pytest.mark.parametrize("made", plans())
+def test_a_plan_comes_back_as_it_was(made: Plan) -> None:
+    assert from_document(json.loads(json.dumps(to_document(made)))) == made
+
+
+WORDS = st.text(max_size=5)
+REASONS = st.builds(
+    lambda code, message, where: Reason(code=code, message=message, object=where), WORDS, WORDS, st.none() | WORDS
+)
+
+
+@given(st.tuples(REASONS), st.booleans(), WORDS)
+def test_whatever_it_says_comes_back(refusals: tuple[Reason, ...], rehearsal: bool, name: str) -> None:
+    made = Plan(action="apply", name=name, fleet="f", models=(name,), waves=(), rehearsal=rehearsal, refusals=refusals)
+    assert from_document(json.loads(json.dumps(to_document(made)))) == made
+
+
+def test_equal_plans_have_equal_digests_and_others_have_not() -> None:
+    first, second = plans()
+    assert digest_of(first) == digest_of(plans()[0])
+    assert digest_of(first) != digest_of(second)
+
+
+def edited(edit: Any) -> JsonObject:
+    document = copy.deepcopy(to_document(plans()[0]))
+    edit(document)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda document: document.update(kind="Playbook"), "no Plan"),
+        (lambda document: document.update(apiVersion="orchestrator/v9"), "no Plan"),
+        (lambda document: document.pop("plan"), "cannot be read"),
+        (lambda document: document["plan"].update(nonsense=1), "cannot be read"),
+        (lambda document: document["plan"].update(waves=7), "cannot be read"),
+        (lambda document: document["plan"].update(name="another"), "changed after it was saved"),
+        (lambda document: document.update(digest="0"), "changed after it was saved"),
+    ],
+)
+def test_what_is_no_plan_of_ours_is_refused(edit: Any, words: str) -> None:
+    with pytest.raises(DocumentError, match=words):
+        from_document(edited(edit), file="plan.json")
+
+
+def test_a_plan_that_is_shown_holds_no_secret() -> None:
+    """A saved plan holds manifests, Secrets included; what is printed does not, in any form."""
+    made = plans()[0]
+    assert "aHVzaA==" in json.dumps(to_document(made))
+    shown = json.dumps(to_document(made, masked=True))
+    assert "aHVzaA==" not in shown
+    assert "hush" not in shown
