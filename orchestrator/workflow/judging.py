@@ -17,12 +17,13 @@ from orchestrator.core.records import CatalogueEntry, manifests_name, unpack_man
 from orchestrator.core.result import StatusDocument, StatusItem, exit_code_of, outcome_of
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
+from orchestrator.core.verdicts import verdict_of
 from orchestrator.core.wish import Wish
 from orchestrator.delivery import HttpProber
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import ClusterError, OrchestratorError
-from orchestrator.verification import LiveVerifier, verdict_of
+from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.requests import Asking, wish_for
 from orchestrator.workflow.session import Session
 
@@ -90,7 +91,7 @@ async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> Sta
         drift = tuple(
             Reason(code="drift", message=f"{change.verb} is due", object=str(change.ref)) for change in item.changes
         )
-        return replace(judged, verdict=Verdict.FAILED, reasons=(*judged.reasons, *drift))
+        return replace(judged, verdict=Verdict.UNVERIFIED, reasons=(*judged.reasons, *drift))
     return judged
 
 

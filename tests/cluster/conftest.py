@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -64,12 +66,105 @@ def namespace(control_planes: ControlPlanes) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
+class TestWorkspace:
+    """A workspace of one test: its model is named after its namespace, because catalogues are the cluster's."""
+
+    __test__ = False
+
+    root: Path
+    namespace: str
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.namespace
+
+    def write(self, path: str, *documents: dict[str, Any]) -> Path:
+        """Write YAML documents into the workspace."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+        return file
+
+    def write_model(self, *manifests: dict[str, Any], **spec: Any) -> None:
+        """The model document, and its manifests (a Deployment `server` with one container when none are given)."""
+        self.write(f"manifests/{self.model}/objects.yaml", *(manifests or (self.deployment(),)))
+        if "adopt" not in spec:
+            spec = {"manifests": ["."], **spec}
+        self.write(
+            f"manifests/{self.model}/model.yaml",
+            {"apiVersion": "orchestrator/v1", "kind": "Model", "metadata": {"name": self.model}, "spec": spec},
+        )
+
+    def write_playbook(self, *steps: dict[str, Any], name: str | None = None, **spec: Any) -> str:
+        """A playbook for the model; returns its path in the workspace."""
+        name = name or f"{self.model}-rollout"
+        document = {
+            "apiVersion": "orchestrator/v1",
+            "kind": "Playbook",
+            "metadata": {"name": name},
+            "spec": {"models": [self.model], "steps": list(steps), **spec},
+        }
+        return str(self.write(f"playbooks/{name}.yaml", document).relative_to(self.root))
+
+    def deployment(
+        self,
+        name: str = "server",
+        *,
+        image: str = "registry.example/server:1",
+        pod_labels: dict[str, str] | None = None,
+        pod_annotations: dict[str, str] | None = None,
+        requests: dict[str, str] | None = None,
+        kind: str = "Deployment",
+        **spec: Any,
+    ) -> dict[str, Any]:
+        """A Deployment or StatefulSet of the test's namespace."""
+        labels = {"app": name}
+        template = {
+            "metadata": {"labels": {**labels, **(pod_labels or {})}, "annotations": pod_annotations or {}},
+            "spec": {
+                "terminationGracePeriodSeconds": 1,
+                "containers": [{"name": "server", "image": image, "resources": {"requests": requests or {}}}],
+            },
+        }
+        body = {"selector": {"matchLabels": labels}, "template": template, **spec}
+        if kind == "StatefulSet":
+            body["serviceName"] = name
+        return {
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": body,
+        }
+
+
+@pytest.fixture
+def workspace(control_planes: ControlPlanes, namespace: str, tmp_path: Path) -> TestWorkspace:
+    """A workspace over the shared control planes, empty but for its fleet."""
+    root = tmp_path / "workspace"
+    root.mkdir()
+    fleet = yaml.safe_load(control_planes.fleet_file.read_text())
+    fleet["spec"]["kubeconfig"] = str(control_planes.kubeconfig)
+    (root / "fleet.yaml").write_text(yaml.safe_dump(fleet, sort_keys=False))
+    return TestWorkspace(root, namespace)
+
+
+@dataclass(frozen=True)
 class Finished:
     """How a command ended."""
 
     code: int
     stdout: str
     stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return json.loads(self.stdout)
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """The items of a result for one model, by cluster."""
+        return {item["cluster"]: item for item in self.json["items"]}
 
 
 Run = Callable[..., Finished]
