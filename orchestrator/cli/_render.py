@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from orchestrator.core.fleet_check import FleetReport
     from orchestrator.core.result import RunResult, StatusDocument, StatusItem
     from orchestrator.core.verdict import Reason
@@ -59,41 +61,59 @@ def as_json(value: Any) -> Any:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The terminal: no markup or highlighting, since what it prints comes from documents and clusters."""
-    from rich.console import Console
+    """The terminal: no markup or highlighting, since what it prints comes from documents and clusters.
 
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    In a pipe or a log nothing is cut to a width.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, markup=False, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPE_WIDTH
+    )
 
 
-def print_matrix(items: Iterable[StatusItem], *, wants: bool = True) -> None:
-    """The matrix: models and clusters, a line each, followed by the reasons of what is not verified."""
-    from rich.table import Table
+PIPE_WIDTH = 1000
+NARROW = 100
+"""Columns below which the region, which the cluster's name mostly tells, is left out."""
 
-    rows = list(items)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("MODEL", "CLUSTER", "REGION", "WANT", "STATE", "READY", "REVISION", "VERDICT"):
-        table.add_column(heading, no_wrap=True)
+
+def print_matrix(items: Iterable[StatusItem]) -> None:
+    """Models and clusters, a line each, followed by the reasons of what is not verified."""
+    out, rows = console(), list(items)
+    regions = out.width >= NARROW
+    headings = ("MODEL", "CLUSTER", *(("REGION",) if regions else ()), "STATE", "READY", "REVISION", "VERDICT")
+    table = _table(headings)
     for item in rows:
-        table.add_row(*_cells(item), f"{SYMBOLS[item.verdict]} {item.verdict}", style=None)
-        table.columns[-1].style = ""
-    out = console()
+        verdict = f"{SYMBOLS[item.verdict]} {item.verdict}"
+        region = (printable(item.region, 30),) if regions else ()
+        table.add_row(
+            printable(item.model, 40),
+            printable(item.cluster, 40),
+            *region,
+            _state(item),
+            f"{item.replicas.ready}/{item.replicas.desired}",
+            printable(item.revision or "-", 16)[:8],
+            Text(verdict, style=STYLES[item.verdict]),
+        )
     out.print(table)
     for item in rows:
         for reason in item.reasons:
             out.print(f"  {SYMBOLS[item.verdict]} {item.model} in {item.cluster}: {describe(reason)}")
 
 
-def _cells(item: StatusItem) -> tuple[str, ...]:
-    held = " (held)" if item.holds else ""
-    return (
-        printable(item.model, 40),
-        printable(item.cluster, 40),
-        printable(item.region, 30),
-        (item.want.value if item.want else "-") + held,
-        item.state.value,
-        f"{item.replicas.ready}/{item.replicas.desired}",
-        printable(item.revision or "-", 16)[:8],
-    )
+def _table(headings: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
+def _state(item: StatusItem) -> str:
+    """What was seen, and what is wanted where that differs."""
+    if item.holds:
+        return f"{item.state} (held)"
+    if item.want is None or item.want.value == item.state.value:
+        return item.state.value
+    return f"{item.state} (want {item.want})"
 
 
 def describe(reason: Reason) -> str:
@@ -114,11 +134,7 @@ def print_summary(result: RunResult | StatusDocument) -> None:
 
 def print_fleet_report(report: FleetReport) -> None:
     """Every cluster with what it answered, then what stands in the way, then what is not covered."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("CLUSTER", "REGION", "COUNTRY", "VERSION", "ACTOR", "ROLES", "VERDICT"):
-        table.add_column(heading, no_wrap=True)
+    table = _table(("CLUSTER", "REGION", "COUNTRY", "VERSION", "ACTOR", "ROLES", "VERDICT"))
     for check in report.clusters:
         roles = " ".join(f"{name}:{'yes' if granted else 'no'}" for name, granted in check.roles.items())
         cells = (
