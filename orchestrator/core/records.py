@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +106,7 @@ class CatalogueEntry:
                 definition=dict(data["definition"]),
                 soaked={str(step): str(revision) for step, revision in data["soaked"].items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"catalogue entry is damaged: {error}") from error
 
 
@@ -140,7 +141,7 @@ def unpack_manifests(secret: JsonObject) -> tuple[JsonObject, ...]:
     """The manifests kept in a Secret; raises ValueError when they cannot be read."""
     try:
         return tuple(json.loads(gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default="")))))
-    except (OSError, EOFError, TypeError) as error:
+    except (OSError, EOFError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"applied manifests are damaged: {error}") from error
 
 

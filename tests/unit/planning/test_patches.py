@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
@@ -194,12 +194,14 @@ def with_containers(containers: list[Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers}}
 
 
+@settings(deadline=None)
 @given(CONTAINERS, CONTAINERS)
 def test_a_patch_applied_twice_changes_nothing_more(original: list[Any], patch: list[Any]) -> None:
     once = merge_strategic(with_containers(original), with_containers(patch))
     assert merge_strategic(once, with_containers(patch)) == once
 
 
+@settings(deadline=None)
 @given(CONTAINERS, CONTAINERS)
 def test_a_merged_list_holds_every_entry_once_and_what_the_patch_says(original: list[Any], patch: list[Any]) -> None:
     merged = merge_strategic(with_containers(original), with_containers(patch))["spec"]["containers"]
@@ -209,6 +211,7 @@ def test_a_merged_list_holds_every_entry_once_and_what_the_patch_says(original: 
     assert left == [one for one in original if one in left], "what the patch does not name keeps its order"
 
 
+@settings(deadline=None)
 @given(CONTAINERS)
 def test_an_empty_patch_is_the_identity(original: list[Any]) -> None:
     assert merge_strategic(with_containers(original), {}) == with_containers(original)
@@ -221,12 +224,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, JSON)
 def test_json_merge_is_idempotent(original: Any, patch: Any) -> None:
     once = merge_json(original, patch)
     assert merge_json(once, patch) == once
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_merge_of_a_document_without_nulls_into_nothing_gives_it_back(document: Any) -> None:
     def has_null(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.fleet import Cluster, Fleet
@@ -95,6 +95,7 @@ def test_it_is_a_rehearsal_only_where_every_cluster_of_the_plan_is_a_sandbox() -
 NAMES = st.lists(st.text("abcdef", min_size=1, max_size=4), unique=True, min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(NAMES, st.data())
 def test_every_wish_is_planned_exactly_once_whatever_the_order(names: list[str], data: st.DataObject) -> None:
     fleet = Fleet(name="f", clusters=tuple(Cluster(name=name, region="r") for name in names))

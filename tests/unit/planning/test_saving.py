@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.objects import JsonObject
@@ -49,6 +49,7 @@ REASONS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.tuples(REASONS), st.booleans(), WORDS)
 def test_whatever_it_says_comes_back(refusals: tuple[Reason, ...], rehearsal: bool, name: str) -> None:
     made = Plan(action="apply", name=name, fleet="f", models=(name,), waves=(), rehearsal=rehearsal, refusals=refusals)
