@@ -112,10 +112,10 @@ def model(witnesses: dict[str, Witness]) -> Iterator[str]:
     """A model of this test alone: its records and locks are nobody else's."""
     name = f"m-{uuid.uuid4().hex[:8]}"
     yield name
+    labels = f"orchestrator.dev/model={name}"
     for witness in witnesses.values():
-        for kind in ("configmaps", "secrets", "leases"):
-            labels = f"orchestrator.dev/model={name}"
-            witness("delete", kind, "-n", "orchestrator-system", "-l", labels, "--wait=false", check=False)
+        kinds = "configmaps,secrets,leases"
+        witness("delete", kinds, "-n", "orchestrator-system", "-l", labels, "--wait=false", check=False)
 
 
 @pytest.fixture
