@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -23,6 +23,9 @@ from orchestrator.delivery import FleetConnection, HttpProber, SystemClock, conn
 from orchestrator.evidence import FileJournal, new_run_id, run_directory
 from orchestrator.execution import RunOptions, RunOutcome, RunPorts, execute
 from tests.cluster.conftest import ControlPlanes
+
+if TYPE_CHECKING:
+    from tests.cluster.execution.regions import Region
 
 
 class Witness:
@@ -178,3 +181,10 @@ def runner(
     connection: FleetConnection, verifier: Verifier, prober: Prober, tmp_path: Path, control_planes: ControlPlanes
 ) -> Runner:
     return Runner(connection, verifier, prober, tmp_path, control_planes.clusters)
+
+
+@pytest.fixture
+def regions(runner: Runner, witnesses: dict[str, Witness], model: str, namespace: str) -> list[Region]:
+    from tests.cluster.execution.regions import Region
+
+    return [Region(runner, witnesses[each.cluster.name], each, model, namespace) for each in runner.writers]
