@@ -10,7 +10,7 @@ import http.client
 import json
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.certificates import Pair
@@ -31,6 +31,12 @@ class ApiServer:
         context = ssl.create_default_context(cafile=str(authority))
         context.load_cert_chain(client.certificate, client.key)
         self._connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""

@@ -98,19 +98,18 @@ class Cluster:
             except _PortTaken:
                 if attempt == _STARTS:
                     raise
-        api = self.api()
+        with self.api() as api:
+            return self._furnish(api, toolbox, wait)
+
+    def _furnish(self, api: ApiServer, toolbox: Toolbox, wait: Deadline) -> str:
         uid = furnish(api, self.spec, self.pod_range, toolbox.files)
         wait.until(
             lambda: is_furnished(api, self.spec), f"the nodes of {self.name} to become ready", self._watch(pins.KWOK)
         )
-        self._keep_definitions(api, toolbox)
-        api.close()
-        return uid
-
-    def _keep_definitions(self, api: ApiServer, toolbox: Toolbox) -> None:
         kept = stored_definitions(toolbox.programs[pins.APISERVER])
         if kept is not None and not kept.exists():
             keep(api, kept)
+        return uid
 
     def stop(self) -> None:
         """End every process of this cluster, etcd last. Its data stays."""
@@ -146,11 +145,8 @@ class Cluster:
         return ComponentStatus(component, state, seen.identity.pid)
 
     def _is_ready(self, timeout: float) -> bool:
-        api = self.api(timeout)
-        try:
+        with self.api(timeout) as api:
             return api.is_ready()
-        finally:
-            api.close()
 
     def _is_alive(self, component: str) -> bool:
         seen = self._records[component].observe()
@@ -164,9 +160,8 @@ class Cluster:
             (port,) = free_ports(1)
             write_private(self._port_file, str(port))
             check = self._start(pins.APISERVER, toolbox, port)
-            api = self.api(timeout=5.0)
-            wait.until(api.is_ready, f"the API server of {self.name} to become ready", check)
-            api.close()
+            with self.api(timeout=5.0) as api:
+                wait.until(api.is_ready, f"the API server of {self.name} to become ready", check)
         for component in pins.COMPONENTS[2:]:
             if not self._is_alive(component):
                 self._end((component,))
@@ -184,11 +179,8 @@ class Cluster:
 
     def _becomes_ready(self, wait: Deadline) -> bool:
         """A live API server may still be starting; one that hangs is replaced."""
-        api = self.api(timeout=2.0)
-        try:
+        with self.api(timeout=2.0) as api:
             return wait.within(_HEALTHY_WITHIN, api.is_ready)
-        finally:
-            api.close()
 
     def _start(self, component: str, toolbox: Toolbox, port: int) -> Callable[[], None]:
         check = self._watch(component)
