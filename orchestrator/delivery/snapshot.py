@@ -112,6 +112,7 @@ class _Look:
             found = await self.reader.get(ref)
         except NotFound:
             self.unserved.add(kind)
+            self.missing.add(ref)
         except _NO_ANSWER:
             raise
         except ClusterError as error:
