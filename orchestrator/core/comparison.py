@@ -196,6 +196,9 @@ def _means_the_same(wanted: Any, live: Any, names: field_types.Path) -> bool:
         return _same_quantity(wanted, live)
     if field_types.fits(field_types.INT_OR_STRING, names):
         return str(wanted) == str(live)
+    if isinstance(wanted, dict | list):
+        return False
+    # Python's True equals 1; an API server's does not.
     return isinstance(wanted, bool) == isinstance(live, bool) and bool(wanted == live)
 
 

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 _FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([KMGTPE]i|[numkMGTPE]))?")
+_LONGEST = 64
 _MULTIPLES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -23,7 +24,7 @@ def parse_quantity(text: object) -> Decimal:
     """
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError("expected a quantity such as 500m or 1Gi")
-    form = _FORM.fullmatch(str(text).strip()[:64])
+    form = _FORM.fullmatch(str(text).strip()) if len(str(text)) <= _LONGEST else None
     if form is None:
         raise ValueError("expected a quantity such as 500m or 1Gi")
     number, exponent, unit = form.groups()
