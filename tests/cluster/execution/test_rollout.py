@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from typing import Any
 
 from orchestrator.core.events import Event, EventType
@@ -69,7 +70,15 @@ async def test_every_change_is_journaled_before_it_is_sent_and_after_it_is_answe
     contents = read_journal(runner.journal.path)
     assert contents.damage is None
     events = [record.event for record in contents.records]
-    sent = [event for event in events if event.type is EventType.SENDING]
+    sent = []
+    for before, after in pairwise(events):
+        if before.type is EventType.SENDING:
+            assert (after.type, after.data["object"]) == (EventType.ANSWERED, before.data["object"])
+            # A Deployment's own controller writes it too: then its number is read and written anew.
+            if before.data["verb"] == "scale" and after.data.get("error") == "conflict":
+                continue
+            assert "error" not in after.data
+            sent.append(before)
     assert [(event.data["verb"], event.data["object"]) for event in sent] == [
         ("create", f"Secret {SYSTEM}/{manifests_name(model, release.revision)}"),
         ("apply", f"ConfigMap {SYSTEM}/model.{model}"),
@@ -77,10 +86,6 @@ async def test_every_change_is_journaled_before_it_is_sent_and_after_it_is_answe
         ("create", f"apps/Deployment {namespace}/{model}"),
         ("scale", f"apps/Deployment {namespace}/{model}"),
     ]
-    for before in sent:
-        after = events[events.index(before) + 1]
-        assert (after.type, after.data["object"]) == (EventType.ANSWERED, before.data["object"])
-        assert "error" not in after.data
     assert sent[-1].data["replicas"] == {"before": 1, "after": 2}
     assert "image" not in runner.journal.path.read_text()
 
@@ -143,7 +148,7 @@ async def test_a_soak_that_was_cut_short_is_made_up_by_the_next_run(runner: Runn
     first = plan(model, wave("s", (writer, await release.plan(writer, "s", soak_due=True)), soak=60))
 
     def stop_while_soaking(event: Event) -> None:
-        if event.type is EventType.ANSWERED and event.data["verb"] == "scale":
+        if event.type is EventType.ANSWERED and event.data["verb"] == "scale" and "error" not in event.data:
             asyncio.get_running_loop().call_later(2, runner.stop.set)
 
     runner.on_event = stop_while_soaking
