@@ -93,7 +93,7 @@ def skips(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"skipif", "skipIf"}:
             condition = ast.unparse(node.args[0]) if node.args else ""
-            if not re.fullmatch(r"sys\.(platform|version_info)\b[^()]*", condition):
+            if not re.fullmatch(r"(sys\.(platform|version_info)|pins\.operating_system\(\))[^()]*", condition):
                 yield node.lineno
 
 
@@ -115,6 +115,7 @@ def test_no_test_is_skipped_because_something_is_missing() -> None:
         ("@pytest.mark.skipif(not which('tmux'), reason='x')\ndef test(): ...", True),
         ("@pytest.mark.skipif(shutil.which('x') is None or sys.platform == 'x', reason='x')\ndef test(): ...", True),
         ("@pytest.mark.skipif(sys.platform != 'linux', reason='namespaces')\ndef test(): ...", False),
+        ("@pytest.mark.skipif(pins.operating_system() != 'linux', reason='x')\ndef test(): ...", False),
         ("skipped = 3", False),
     ],
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,13 +27,28 @@ class Regions:
     """A running sandbox whose pods answer requests."""
 
     directory: Path
-    clusters: list[str]
+    proxies: dict[str, int]
+    """Per cluster the local port of a `kubectl proxy`: pods answer at once, where a new kubectl each time would not."""
+
+    @property
+    def clusters(self) -> list[str]:
+        return list(self.proxies)
 
     def kubectl(self, cluster: str, *arguments: str, stdin: str | None = None) -> str:
         command = [KUBECTL, "--kubeconfig", str(self.directory / "kubeconfig"), "--context", cluster, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+    def read(self, cluster: str, path: str) -> list[dict[str, Any]]:
+        """The items of a list."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.proxies[cluster], timeout=30)
+        try:
+            connection.request("GET", path)
+            items: list[dict[str, Any]] = json.loads(connection.getresponse().read())["items"]
+        finally:
+            connection.close()
+        return items
 
     def addresses(self, cluster: str, namespace: str) -> list[str]:
         """The addresses of all pods there."""
@@ -50,13 +68,27 @@ class Regions:
         )
 
 
+@contextmanager
+def proxy(kubeconfig: Path, cluster: str) -> Iterator[int]:
+    """A `kubectl proxy` to one cluster; its port."""
+    command = [KUBECTL, "--kubeconfig", str(kubeconfig), "--context", cluster, "proxy", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield int(process.stdout.readline().rpartition(":")[2])
+        finally:
+            process.terminate()
+
+
 @pytest.fixture(scope="session")
 def regions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regions]:
     directory = tmp_path_factory.mktemp("traffic") / "sandbox"
     try:
         running = sandbox.up(directory, 2, lambda line: None)
-        found = Regions(directory, [cluster.name for cluster in running.clusters])
-        with data_plane(found.kubectl, found.clusters):
+        with ExitStack() as stack:
+            ports = {one.name: stack.enter_context(proxy(running.kubeconfig, one.name)) for one in running.clusters}
+            found = Regions(directory, ports)
+            stack.enter_context(data_plane(found.read, found.clusters))
             yield found
     finally:
         sandbox.down(directory)

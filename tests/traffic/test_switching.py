@@ -59,9 +59,9 @@ spec:
   steps:
     - name: everywhere
       enable: {{scope: {{all: true}}}}
-      strategy: {{progressDeadline: 20s}}
+      strategy: {{progressDeadline: 30s}}
       checks:
-        - http: {{url: "{edge}/{namespace}/v1/models", contains: {contains}, within: 5s}}
+        - http: {{url: "{edge}/{namespace}/v1/models", contains: {contains}, within: 10s}}
 """
 
 
