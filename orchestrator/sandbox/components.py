@@ -113,6 +113,7 @@ def arguments(
         f"--cidr={pod_range}",
         "--node-port=0",  # no pretended kubelet server: it would listen on all interfaces
         "--node-lease-duration-seconds=40",
+        "--v=WARN",  # not a line for each change of each pod
     ]  # fmt: skip
 
 

@@ -53,13 +53,19 @@ def keep(api: ApiServer, path: Path) -> None:
 def preload(etcd: Path, path: Path) -> None:
     """Put the kept definitions into the empty etcd that listens at `etcd`; each gets an identity of its own.
 
+    A damaged file is dropped: then the definitions are installed the ordinary way, and kept anew.
     Raises SandboxError when etcd does not take them.
     """
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        path.unlink(missing_ok=True)
+        return
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     connection = http.client.HTTPConnection("localhost", timeout=_TIMEOUT)
     with connected(etcd) as sock:
         connection.sock = sock
-        for stored in json.loads(path.read_text()):
+        for stored in kept:
             metadata = stored["metadata"]
             metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now}
             metadata.pop("resourceVersion", None)

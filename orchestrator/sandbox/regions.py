@@ -21,6 +21,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _REPLACED = frozenset({"name", "region", "country", "serves", "labels", "context", "uid"})
 _LARGEST_FILE = 1 << 20
+_DEEPEST = 50
 _MOST_VALUES = 100_000
 _MOST_CLUSTERS = 100
 
@@ -95,8 +96,10 @@ def read_fleet(path: Path) -> tuple[tuple[RegionSpec, ...], dict[str, Any]]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise UsageError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB")
-        documents = list(yaml.load_all(path.read_bytes(), Loader=_Loader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        text = path.read_bytes()
+        _refuse_depths(path, text)
+        documents = list(yaml.load_all(text, Loader=_Loader))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     for document in documents:
         if isinstance(document, dict) and document.get("kind") == "Fleet":
@@ -106,6 +109,15 @@ def read_fleet(path: Path) -> tuple[tuple[RegionSpec, ...], dict[str, Any]]:
                 rest = {key: value for key, value in spec.items() if key != "clusters"}
                 return checked([_region(path, entry) for entry in spec["clusters"]]), rest
     raise UsageError(f"{path} holds no 'kind: Fleet' with spec.clusters")
+
+
+def _refuse_depths(path: Path, text: bytes) -> None:
+    """Nesting costs the loader a recursion per level; the parser's events cost nothing."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise UsageError(f"{path} is nested more than {_DEEPEST} levels deep")
 
 
 def _refuse_bombs(path: Path, spec: dict[str, Any]) -> None:
@@ -168,7 +180,7 @@ def from_record(record: Mapping[str, Any]) -> RegionSpec:
 _REINTERPRETED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML 1.2's booleans: `NO` is Norway, not false. Dates stay text."""
 
 

@@ -2,7 +2,7 @@
 
 import socket
 
-from orchestrator.sandbox.preload import accepts, connected
+from orchestrator.sandbox.preload import accepts, connected, preload
 
 
 def test_a_socket_far_beyond_the_longest_address_is_reached(tmp_path, monkeypatch):
@@ -27,3 +27,13 @@ def test_a_socket_that_nobody_listens_on_does_not_accept(tmp_path, monkeypatch):
 
     assert not accepts(tmp_path / "etcd.sock")
     assert not accepts(tmp_path / "missing.sock")
+
+
+def test_damaged_definitions_are_dropped_not_an_obstacle(tmp_path):
+    """They are only a cache: the next start installs and keeps them anew."""
+    kept = tmp_path / "kept.json"
+    kept.write_text('[{"metadata": ')
+
+    preload(tmp_path / "etcd.sock", kept)
+
+    assert not kept.exists()
