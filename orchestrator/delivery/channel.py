@@ -29,7 +29,6 @@ from orchestrator.delivery.transport import Answer, Request, Transport
 from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
 
 _AT_ONCE = 16
-_OFF_THE_LOOP = 1024 * 1024
 
 Recovery = Callable[[], Awaitable[JsonObject | None]]
 """Looks whether a write whose answer was lost took effect: what is there now, or None when it did not."""
@@ -149,9 +148,6 @@ class ClusterChannel:
             answer = await self._ask(route, call, credential)
             if answer.status == 401 and (renewed := await route.source.renewed(credential)):
                 answer = await self._ask(route, call, renewed)
-        # Parsing a large answer takes long enough to make every other cluster wait.
-        if len(answer.body) > _OFF_THE_LOOP:
-            return await asyncio.to_thread(read_object, answer, call.access)
         return read_object(answer, call.access)
 
     async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:

@@ -49,7 +49,7 @@ class HttpProber:
 
     async def ask(self, request: HttpRequest) -> HttpAnswer:
         """Send it, without following redirects; raises `Unreachable` when there is no answer."""
-        if urlsplit(request.url).scheme not in ("http", "https"):
+        if not _is_http(request.url):
             raise NotSent("only http and https endpoints can be asked", code="address")
         if self._tls is None:
             self._tls = await asyncio.to_thread(system_context)
@@ -100,3 +100,10 @@ class HttpProber:
                 headers={"User-Agent": f"orchestrator/{__version__}"},
             )
         return self._session
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False

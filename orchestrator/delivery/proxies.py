@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from orchestrator.core.text import printable
 from orchestrator.errors import Unreachable
 
 _PORTS = {"http": 80, "https": 443}
@@ -30,10 +31,12 @@ def proxy_for(url: str, *, named: str | None, environ: Mapping[str, str]) -> str
     if not named and is_exempt(target.hostname or "", port, exceptions):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme != "http":
-        raise Unreachable(
-            f"a proxy of the kind {urlsplit(proxy).scheme!r} is not supported, only http (CONNECT)", code="proxy"
-        )
+    try:
+        kind = urlsplit(proxy).scheme if urlsplit(proxy).hostname else ""
+    except ValueError:
+        kind = ""
+    if kind != "http":
+        raise Unreachable(f"a proxy of the kind {printable(kind, 20)!r} is not supported, only http", code="proxy")
     return proxy
 
 

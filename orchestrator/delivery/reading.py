@@ -19,6 +19,8 @@ from orchestrator.delivery.statuses import NOT_SERVED
 from orchestrator.delivery.watching import follow
 from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
 
+# Pages are what keeps a large list from making other clusters wait: parsing 500 pods takes about 25 ms, and a thread
+# would not help, because the parser holds the interpreter there as well.
 _PAGE = 500
 _LISTINGS = 3
 

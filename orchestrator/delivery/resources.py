@@ -71,18 +71,18 @@ def group_path(api_version: str) -> str:
     return "/".join(["/apis" if "/" in api_version else "/api", *map(segment, api_version.split("/"))])
 
 
-def resource_path(resource: Resource, namespace: str = "", name: str = "", subresource: str = "") -> str:
-    """The path of a collection, an object or its subresource.
+def resource_path(resource: Resource, namespace: str = "", name: str | None = None, subresource: str = "") -> str:
+    """The path of a collection (no name), an object or its subresource.
 
     Raises `Invalid` for a name that cannot be part of a path, and for an object that needs a namespace and has none.
     """
     parts = [group_path(resource.api_version)]
     if resource.namespaced and namespace:
         parts += ["namespaces", segment(namespace)]
-    elif resource.namespaced and name:
+    elif resource.namespaced and name is not None:
         raise Invalid(f"{resource.group_kind} {printable(name, 100)} names no namespace")
     parts.append(segment(resource.plural))
-    if name:
+    if name is not None:
         parts.append(segment(name))
     if subresource:
         parts.append(segment(subresource))

@@ -36,7 +36,7 @@ LONGEST_PAUSE = 5.0
 _FIRST_PAUSE = 0.25
 _RETRY_AFTER_CAP = 30.0
 # Failures that another attempt cannot mend within seconds.
-_FINAL_CODES = ("certificate", "address", "not-http", "tls", "redirect", "too-large", "context")
+_FINAL_CODES = ("certificate", "address", "closed", "not-http", "tls", "redirect", "too-large", "context")
 
 
 def full_jitter() -> wait_base:

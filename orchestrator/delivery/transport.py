@@ -11,14 +11,14 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 from yarl import URL
 
 from orchestrator import __version__
-from orchestrator.delivery.faults import client_fault, tls_fault
+from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.errors import Unreachable
@@ -61,6 +61,7 @@ class Transport:
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._resolver = ThreadResolver(timeouts.connect)
+        self._opening: set[asyncio.Timeout] = set()
         # API servers drop connections idle for 90 s: ours go first, so that no request meets a closing one. How many
         # requests a cluster gets at once is limited by its channel, so that waiting costs no time-out here.
         connector = aiohttp.TCPConnector(
@@ -76,7 +77,11 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, also those that are being opened: whoever waits for one gets an error."""
+        for opening in self._opening:
+            # One that is expiring of itself needs no help.
+            with suppress(RuntimeError):
+                opening.reschedule(0)
         await self._session.close()
         await self._resolver.close()
 
@@ -116,22 +121,32 @@ class Transport:
             raise tls_fault(error) from error
         except OSError as error:
             raise Unreachable("the connection was lost before the answer came", code="connection-lost") from error
+        except ValueError as error:
+            # The library checks addresses and headers as it sends them; its words may quote a secret.
+            raise NotSent("an address or a header cannot be sent", code="address") from error
 
     async def _open(self, request: Request) -> aiohttp.ClientResponse:
+        if self._session.closed:
+            raise NotSent("the connections to the fleet are closed", code="closed")
         timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._timeouts.connect)
         # A stream has no end, but its beginning must come as soon as any other answer's.
-        async with asyncio.timeout(None if request.timeout else self._timeouts.request):
-            return await self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=request.body,
-                headers=request.headers,
-                ssl=request.tls or True,
-                server_hostname=request.server_hostname,
-                proxy=request.proxy,
-                allow_redirects=False,
-                timeout=timeout,
-            )
+        opening = asyncio.timeout(None if request.timeout else self._timeouts.request)
+        self._opening.add(opening)
+        try:
+            async with opening:
+                return await self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    data=request.body,
+                    headers=request.headers,
+                    ssl=request.tls or True,
+                    server_hostname=request.server_hostname,
+                    proxy=request.proxy,
+                    allow_redirects=False,
+                    timeout=timeout,
+                )
+        finally:
+            self._opening.discard(opening)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
