@@ -136,7 +136,7 @@ def _wants(model: str, waves: tuple[WavePlan, ...]) -> dict[str, Want]:
 
 def _is_on(model: str, snapshot: ClusterSnapshot) -> bool:
     entry = snapshot.entries.get(model)
-    if snapshot.failure or entry is None or entry.want is not Want.ENABLED or snapshot.held_by(model):
+    if entry is None or entry.want is not Want.ENABLED or snapshot.held_by(model):
         return False
     workloads = [ref for ref in refs_of(entry) if ref.group_kind in SCALED_KINDS]
     return any(ref in snapshot.live and replicas_of(snapshot.live[ref]) > 0 for ref in workloads)

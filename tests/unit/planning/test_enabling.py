@@ -149,6 +149,7 @@ def test_a_field_of_somebody_else_is_refused_by_name() -> None:
     (reason,) = planned(wish(), found).refusals
     assert (reason.code, reason.field, reason.object) == ("conflict", ".spec.ports", "Service fable/fable")
     assert "kubectl-edit" in reason.message
+    assert planned(wish(), found).changes[0].forces == ()
     forced = planned(wish(), found, force_conflicts=True)
     assert not forced.refusals
     assert forced.changes[0].forces == ((".spec.ports", "kubectl-edit"),)
@@ -220,6 +221,7 @@ def test_what_may_not_be_read_is_not_written() -> None:
     item = planned(wish(), snapshot(unread={SERVICE: reason}), soak=5.0)
     assert (item.changes, item.entry_changes, item.soak_due) == ((), False, False)
     assert reason in item.notes
+    assert SERVICE not in dry_runs(wish(), snapshot(unread={SERVICE: reason}))
 
 
 class TestAutoscaled:

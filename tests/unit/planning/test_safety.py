@@ -71,6 +71,12 @@ def test_what_the_same_plan_enables_counts() -> None:
     assert not plan(request(*wishes, fleet=fleet), found).refusals
 
 
+def test_an_enable_that_a_hold_keeps_off_does_not_count() -> None:
+    found = everywhere(ap=snapshot(cluster=AP, holds=("directive-1",)))
+    wishes = (wish(Want.DISABLED, cluster=EU, step="off"), wish(cluster=AP, step="on"))
+    assert codes(plan(request(*wishes, fleet=guarded("minEnabledClusters", 2)), found).refusals)
+
+
 def test_switching_off_what_is_off_already_is_not_refused() -> None:
     off = {cluster.name: snapshot(cluster=cluster) for cluster in CLUSTERS}
     assert not planned(guarded("minEnabledClusters", 2), EU, found=off).refusals
