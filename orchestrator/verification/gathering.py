@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from orchestrator import plugins
-from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.kind import Reverter
+from orchestrator.core.objects import JsonObject, ObjectRef, dig
 from orchestrator.core.observation import Observation, ProbeOutcome, Subject
 from orchestrator.core.ports import ClusterReader
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.errors import ClusterError, NotFound, Unreachable
-from orchestrator.verification.needs import NODES, Need, needs_nodes, needs_of, ref_under
+from orchestrator.verification.findings import READING_ERRORS
+from orchestrator.verification.needs import Need, later_needs, needs_of, ref_under
 from orchestrator.verification.waking import reverters_of
 
 Items = Mapping[Need, Iterable[JsonObject]]
@@ -22,23 +23,24 @@ Items = Mapping[Need, Iterable[JsonObject]]
 async def gather(
     reader: ClusterReader, subject: Subject, at: datetime, probes: tuple[ProbeOutcome, ...]
 ) -> Observation:
-    """Read everything that the subject needs, side by side, and nodes and GitOps owners where they turn out to matter.
+    """Read everything that the subject needs, side by side, and then what turned out to matter.
 
     Raises `Unreachable`; a list that is refused becomes a reason in `unseen`.
     """
-    needs = needs_of(subject)
+    items, unseen = await _read_all(reader, needs_of(subject))
+    observation = assemble(items, at=at, unseen=unseen, probes=probes)
+    more, refused = await _read_all(reader, later_needs(subject, observation, exhaustively=True))
+    reverters, hidden = await _reverters(reader, subject, observation)
+    unseen = [*unseen, *refused, *hidden]
+    return assemble(items | more, at=at, unseen=unseen, probes=probes, reverters=reverters)
+
+
+async def _read_all(
+    reader: ClusterReader, needs: tuple[Need, ...]
+) -> tuple[dict[Need, list[JsonObject]], list[Reason]]:
     answers = await asyncio.gather(*(_read(reader, need) for need in needs))
     items = {need: answer for need, answer in zip(needs, answers, strict=True) if not isinstance(answer, Reason)}
-    unseen = [answer for answer in answers if isinstance(answer, Reason)]
-    observation = assemble(items, at=at, unseen=unseen, probes=probes)
-    if needs_nodes(subject, observation, exhaustively=True):
-        nodes = await _read(reader, NODES)
-        if isinstance(nodes, Reason):
-            unseen.append(nodes)
-        else:
-            items[NODES] = nodes
-    reverters, refused = await _reverters(reader, subject, observation)
-    return assemble(items, at=at, unseen=[*unseen, *refused], probes=probes, reverters=reverters)
+    return items, [answer for answer in answers if isinstance(answer, Reason)]
 
 
 def assemble(
@@ -105,8 +107,7 @@ async def _reverters(
     refs = {
         reverter.ref
         for live in observation.objects.values()
-        if ref_of(live).group_kind in plugins.kinds()
-        for reverter in reverters_of(live)
+        for reverter in _readable_reverters(live)
         if reverter.continuous and reverter.ref is not None
     }
     found: dict[ObjectRef, JsonObject] = {}
@@ -122,3 +123,10 @@ async def _reverters(
         if owner is not None:
             found[ref] = owner
     return found, refused
+
+
+def _readable_reverters(live: JsonObject) -> tuple[Reverter, ...]:
+    try:
+        return reverters_of(live)
+    except READING_ERRORS:
+        return ()

@@ -1,7 +1,7 @@
 """What has to be read of a cluster to judge a subject: pure, and as little as possible.
 
-On: the objects themselves, their pods and ReplicaSets. Off: workloads and kinds that nobody knows, pods, endpoints
-and scalers; what runs nothing does not matter then. Nodes are read only where a pod makes them matter.
+On: the objects themselves and their pods. Off: workloads and kinds that nobody knows, pods, endpoints and scalers;
+what runs nothing does not matter then. ReplicaSets and nodes are read only where a pod makes them matter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from orchestrator import plugins
 from orchestrator.core.objects import LABEL_MODEL, ObjectRef, dig
 from orchestrator.core.observation import Expectation, Observation, Subject
 from orchestrator.core.verdict import Want
-from orchestrator.verification.doomed import unscheduled
+from orchestrator.verification.doomed import unscheduled, why_doomed
+from orchestrator.verification.findings import READING_ERRORS
 from orchestrator.verification.recognition import POD, model_pods
 
 
@@ -36,14 +37,12 @@ NODES = Need("nodes", "v1", "Node")
 
 
 def needs_of(subject: Subject) -> tuple[Need, ...]:
-    """Everything to be read, nodes left out."""
+    """Everything to be read at first."""
     is_on = subject.want is Want.ENABLED
     matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
     found = list(_objects(matter, subject))
     for namespace in subject.namespaces:
         found.append(Need("pods", "v1", "Pod", namespace))
-        if is_on and any(one.ref.kind == "Deployment" for one in matter):
-            found.append(Need("replica_sets", "apps/v1", "ReplicaSet", namespace))
         if not is_on:
             found.append(Need("endpoint_slices", "discovery.k8s.io/v1", "EndpointSlice", namespace))
             found.extend(
@@ -54,21 +53,34 @@ def needs_of(subject: Subject) -> tuple[Need, ...]:
     return tuple(found)
 
 
-def needs_nodes(subject: Subject, observation: Observation, *, exhaustively: bool) -> bool:
-    """Whether the nodes matter to what is seen.
+def later_needs(subject: Subject, observation: Observation, *, exhaustively: bool) -> tuple[Need, ...]:
+    """What else matters, after what was seen.
 
-    On: where a pod finds no node and none will be added. Off: where a pod has ended, which counts only on a node that
-    is ready; `exhaustively`, for a last word, wherever a pod is left.
+    On: where a pod is in trouble, ReplicaSets tell whether it is one of the newest; where it finds no node and none
+    will be added, nodes tell whether any could take it. Off: a pod that has ended counts as gone only on a node that
+    is ready; `exhaustively`, for a last word, the node of any pod that is left matters. Where an object cannot be
+    read nothing more is needed: no judgement gets past it.
     """
-    if subject.want is Want.ENABLED:
-        return subject.capacity == "fixed" and any(
-            unscheduled(one.pod) is not None for one in model_pods(subject, observation)
-        )
-    for one in model_pods(subject, observation):
-        has_ended = dig(one.pod, "status", "phase") in ("Failed", "Succeeded")
-        if dig(one.pod, "spec", "nodeName") and (has_ended or exhaustively):
-            return True
-    return False
+    try:
+        return _later_needs(subject, observation, exhaustively=exhaustively)
+    except READING_ERRORS:
+        return ()
+
+
+def _later_needs(subject: Subject, observation: Observation, *, exhaustively: bool) -> tuple[Need, ...]:
+    pods = model_pods(subject, observation)
+    if subject.want is Want.DISABLED:
+        on_nodes = [one.pod for one in pods if dig(one.pod, "spec", "nodeName")]
+        ended = [pod for pod in on_nodes if dig(pod, "status", "phase") in ("Failed", "Succeeded")]
+        return (NODES,) if ended or (exhaustively and on_nodes) else ()
+    has_unscheduled = any(unscheduled(one.pod) for one in pods)
+    if not has_unscheduled and not any(why_doomed(one.pod, ()) for one in pods):
+        return ()
+    sets = {one.ref.namespace for one in subject.expectations if one.ref.kind == "Deployment"}
+    found = [Need("replica_sets", "apps/v1", "ReplicaSet", namespace) for namespace in sorted(sets)]
+    if has_unscheduled and subject.capacity == "fixed":
+        found.append(NODES)
+    return tuple(found)
 
 
 def _matters_when_off(expectation: Expectation) -> bool:

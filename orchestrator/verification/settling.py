@@ -16,7 +16,7 @@ from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Su
 from orchestrator.core.ports import Clock, ClusterReader, Prober
 from orchestrator.core.verdict import Judgement, Readiness, Want
 from orchestrator.verification.disabled import is_stopped
-from orchestrator.verification.findings import is_lasting, needs_probes_only
+from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs_probes_only
 from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
 from orchestrator.verification.judging import judge, present_pods
@@ -198,7 +198,10 @@ class _Wait:
     def _note_times(self, observation: Observation) -> None:
         if self._subject.want is not Want.DISABLED or observation.unseen:
             return
-        has_pods = bool(present_pods(self._subject, observation))
+        try:
+            has_pods = bool(present_pods(self._subject, observation))
+        except READING_ERRORS:  # the judgement says so
+            return
         if not is_stopped(self._subject, observation):
             self._stopped_at = None
         elif self._stopped_at is None:

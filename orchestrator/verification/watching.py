@@ -15,7 +15,7 @@ from orchestrator.core.verdict import Reason
 from orchestrator.errors import Unreachable
 from orchestrator.verification.following import FollowedList, Follows
 from orchestrator.verification.gathering import Items, assemble, unseen_reason
-from orchestrator.verification.needs import NODES, Need, needs_nodes, needs_of
+from orchestrator.verification.needs import Need, later_needs, needs_of
 
 
 class LiveView:
@@ -58,13 +58,14 @@ class LiveView:
         return all(followed.is_settled for followed in self._lists.values())
 
     async def observe(self, at: datetime) -> Observation:
-        """Everything as it stands; nodes are followed from the moment that they matter.
+        """Everything as it stands; ReplicaSets and nodes are followed from the moment that they matter.
 
         Raises `Unreachable` when the cluster stopped answering, and whatever defect ended a watch.
         """
         observation = self._assemble(at)
-        if NODES not in self._lists and needs_nodes(self._subject, observation, exhaustively=False):
-            await self._add(NODES)
+        for need in later_needs(self._subject, observation, exhaustively=False):
+            if need not in self._lists:
+                await self._add(need)
         return observation
 
     def _assemble(self, at: datetime) -> Observation:
