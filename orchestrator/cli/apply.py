@@ -87,8 +87,8 @@ def _saved_plan(path: Path) -> Plan | None:
         return None
     import json
 
+    from orchestrator.documents.plans import from_document
     from orchestrator.errors import DocumentError
-    from orchestrator.planning import from_document
 
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

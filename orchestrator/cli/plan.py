@@ -55,7 +55,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from orchestrator.cli._planning import plan_options, print_plan
     from orchestrator.cli._render import print_document
     from orchestrator.cli._running import run
-    from orchestrator.planning import to_document
+    from orchestrator.documents.plans import to_document
 
     options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
     plan = run(_plan(settings, playbook, kubeconfig, options))
@@ -93,8 +93,8 @@ def _save(path: Path, plan: Plan) -> None:
     import json
     import os
 
+    from orchestrator.documents.plans import to_document
     from orchestrator.errors import UsageError
-    from orchestrator.planning import to_document
 
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, Resource
+from orchestrator.core.schema import DOCUMENT
 from orchestrator.core.verdict import Assessment, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a rule compares a live object with."""
+
+    __pydantic_config__ = DOCUMENT
 
     generation: int | None = None
     """metadata.generation that our own write returned; older status is stale. None when nothing was written."""

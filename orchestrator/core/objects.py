@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from orchestrator.core.schema import DOCUMENT
+
 JsonObject: TypeAlias = dict[str, Any]
 """A Kubernetes object as its API server sends it: JSON, never a typed model, so that no unknown field is lost."""
 
@@ -61,6 +63,8 @@ class Resource:
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectRef:
     """One object of one cluster, by name."""
+
+    __pydantic_config__ = DOCUMENT
 
     api_version: str
     kind: str

@@ -10,12 +10,15 @@ from typing import Literal
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
 from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.schema import DOCUMENT
 from orchestrator.core.verdict import Judgement, Reason, Want
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What one object should be."""
+
+    __pydantic_config__ = DOCUMENT
 
     ref: ObjectRef
     manifest: JsonObject | None = None
@@ -26,6 +29,8 @@ class Expectation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One model in one cluster, and what is wanted of it."""
+
+    __pydantic_config__ = DOCUMENT
 
     model: Model
     cluster: str

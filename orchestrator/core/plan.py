@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.observation import Subject
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.schema import API_VERSION, DOCUMENT
 from orchestrator.core.verdict import Reason, Want
 
 
@@ -33,6 +34,8 @@ class Verb(StrEnum):
 class FieldChange:
     """One field that differs: a path such as `spec.template.spec.containers[name=server].image`."""
 
+    __pydantic_config__ = DOCUMENT
+
     path: str
     before: Any
     after: Any
@@ -41,6 +44,8 @@ class FieldChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One write to one object."""
+
+    __pydantic_config__ = DOCUMENT
 
     verb: Verb
     ref: ObjectRef
@@ -59,6 +64,8 @@ class Change:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPlan:
     """One model in one cluster: what is wanted, and the writes that lead there."""
+
+    __pydantic_config__ = DOCUMENT
 
     step: str
     subject: Subject
@@ -97,6 +104,8 @@ class ItemPlan:
 class ClusterPlan:
     """A cluster's part of one wave: serialisable, and all that a pipeline in that cluster needs."""
 
+    __pydantic_config__ = DOCUMENT
+
     cluster: Cluster
     items: tuple[ItemPlan, ...]
 
@@ -104,6 +113,8 @@ class ClusterPlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WavePlan:
     """One step of the run: clusters worked on together."""
+
+    __pydantic_config__ = DOCUMENT
 
     step: str
     want: Want
@@ -122,6 +133,8 @@ class WavePlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The pure result of documents and snapshot."""
+
+    __pydantic_config__ = DOCUMENT
 
     action: str
     """`apply`, `enable` or `disable`."""
@@ -152,3 +165,16 @@ class Plan:
             item.soak_due and not item.held_by for wave in self.waves for part in wave.clusters for item in part.items
         )
         return self.has_changes or owed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDocument:
+    """A plan as it is printed and saved."""
+
+    __pydantic_config__ = DOCUMENT
+
+    digest: str
+    """SHA-256 of the plan's canonical JSON."""
+    plan: Plan
+    api_version: Literal["orchestrator/v1"] = API_VERSION
+    kind: Literal["Plan"] = "Plan"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, dig
-from orchestrator.core.schema import API_VERSION
+from orchestrator.core.schema import API_VERSION, DOCUMENT
 from orchestrator.core.verdict import Want
 
 CATALOGUE = "catalogue"
@@ -38,6 +38,8 @@ def revision_of(manifests: tuple[JsonObject, ...]) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
     """What one cluster knows of one model: enough to recognise and stop it from any laptop."""
+
+    __pydantic_config__ = DOCUMENT
 
     model: str
     want: Want

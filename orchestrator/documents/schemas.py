@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
 from orchestrator.core.schema import API_VERSION
 from orchestrator.documents._checking import adapter
@@ -13,7 +14,12 @@ from orchestrator.errors import UsageError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-PRINTED_KINDS: dict[str, type[Any]] = {"RunResult": RunResult, "Status": StatusDocument, "Error": ErrorDocument}
+PRINTED_KINDS: dict[str, type[Any]] = {
+    "Plan": PlanDocument,
+    "RunResult": RunResult,
+    "Status": StatusDocument,
+    "Error": ErrorDocument,
+}
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""
 
 _STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}

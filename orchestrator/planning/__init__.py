@@ -6,18 +6,14 @@ It sends nothing and knows no client; what has to be read, and which dry runs wo
 
 from orchestrator.planning.planner import plan, previews_needed, reads
 from orchestrator.planning.rendering import Rendering, render
-from orchestrator.planning.saving import digest_of, from_document, to_document
 from orchestrator.planning.subjects import subject_of_entry, subject_of_wish
 
 __all__ = [
     "Rendering",
-    "digest_of",
-    "from_document",
     "plan",
     "previews_needed",
     "reads",
     "render",
     "subject_of_entry",
     "subject_of_wish",
-    "to_document",
 ]

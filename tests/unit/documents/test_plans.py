@@ -14,8 +14,9 @@ from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan
 from orchestrator.core.snapshot import Preview
 from orchestrator.core.verdict import Reason, Want
+from orchestrator.documents.plans import digest_of, from_document, to_document
 from orchestrator.errors import DocumentError
-from orchestrator.planning import digest_of, from_document, plan, to_document
+from orchestrator.planning import plan
 from tests.unit.planning.samples import CLUSTERS, MANIFESTS, SERVICE, applied, recorded, request, snapshot, wish
 
 SECRET: JsonObject = {

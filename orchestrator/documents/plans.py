@@ -1,0 +1,63 @@
+"""A plan as a file, so that what was reviewed is what is carried out. It holds manifests, Secrets included."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from orchestrator.core.comparison import MASKED
+from orchestrator.core.objects import JsonObject
+from orchestrator.core.plan import Plan, PlanDocument
+from orchestrator.core.records import canonical_json
+from orchestrator.core.schema import API_VERSION
+from orchestrator.documents._checking import adapter
+from orchestrator.errors import DocumentError
+
+
+def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
+    """The plan as JSON; `masked` leaves out the content of Secrets, and what is left cannot be applied."""
+    document: JsonObject = adapter(PlanDocument).dump_python(
+        PlanDocument(digest=digest_of(plan), plan=plan), mode="json", by_alias=True
+    )
+    return {**document, "plan": _without_secrets(document["plan"])} if masked else document
+
+
+def from_document(document: JsonObject, *, file: str | None = None) -> Plan:
+    """Read a saved plan. Raises DocumentError when it is none, is of another version, or was changed by hand."""
+    if not isinstance(document, dict) or (document.get("kind"), document.get("apiVersion")) != ("Plan", API_VERSION):
+        raise DocumentError(f"this is no Plan of {API_VERSION}", file=file)
+    try:
+        saved = adapter(PlanDocument).validate_json(orjson.dumps(document), strict=True)
+    except (ValidationError, TypeError) as error:
+        raise DocumentError(f"this plan cannot be read: {_first_problem(error)}", file=file) from error
+    if digest_of(saved.plan) != saved.digest:
+        raise DocumentError(
+            "this plan was changed after it was saved", file=file, hint="make it anew with `plan --save`"
+        )
+    return saved.plan
+
+
+def digest_of(plan: Plan) -> str:
+    """SHA-256 of the plan's canonical JSON."""
+    document = adapter(Plan).dump_python(plan, mode="json", by_alias=True)
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def _first_problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("kind") == "Secret" and "metadata" in value:
+        return {key: MASKED if key in ("data", "stringData") else entry for key, entry in value.items()}
+    return {key: _without_secrets(entry) for key, entry in value.items()}
