@@ -85,5 +85,7 @@ class Settled:
     """The deadline passed before it settled."""
     stopped_at: datetime | None = None
     """When the controllers first reported zero replicas."""
+    traffic_cut_at: datetime | None = None
+    """When probes were first refused for good; None without probes."""
     last_pod_gone_at: datetime | None = None
     verified_at: datetime | None = None

@@ -190,6 +190,7 @@ class _Item:
         times = replace(
             self._result.times,
             stopped=settled.stopped_at,
+            traffic_cut=settled.traffic_cut_at,
             last_pod_gone=settled.last_pod_gone_at,
             verified=settled.verified_at,
         )

@@ -10,7 +10,7 @@ import asyncio
 import json
 from urllib.parse import quote
 
-from orchestrator.core.model import Probe
+from orchestrator.core.model import Model, Probe
 from orchestrator.core.observation import ProbeOutcome, Subject
 from orchestrator.core.ports import HttpAnswer, HttpRequest, Prober
 from orchestrator.core.text import printable
@@ -58,3 +58,10 @@ def read_answer(url: str, answer: HttpAnswer) -> ProbeOutcome:
     except (ValueError, TypeError, KeyError, RecursionError):
         return ProbeOutcome(shown, None, refused=False, message="HTTP 200, but no list of models")
     return ProbeOutcome(shown, names, refused=False, message=f"HTTP 200, {len(names)} models")
+
+
+def may_serve(outcome: ProbeOutcome, model: Model) -> bool:
+    """Whether the model may still be served there: listed by one of its names, or neither listed nor refused."""
+    if outcome.names is None:
+        return not outcome.refused
+    return bool(set(model.served_names).intersection(outcome.names))

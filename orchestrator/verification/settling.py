@@ -20,7 +20,7 @@ from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs
 from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
 from orchestrator.verification.judging import judge, present_pods
-from orchestrator.verification.probes import ask_probes
+from orchestrator.verification.probes import ask_probes, may_serve
 from orchestrator.verification.watching import LiveView
 
 Tell = Callable[[Judgement], None]
@@ -97,6 +97,7 @@ class _Wait:
         self._stopped_at: datetime | None = None
         self._had_pods = False
         self._last_pod_gone_at: datetime | None = None
+        self._traffic_cut_at: datetime | None = None
 
     async def run(self) -> Settled:
         """Wait; the judgement that ends it always comes from a consistent list."""
@@ -140,8 +141,9 @@ class _Wait:
         while (left := end - self._clock.elapsed()) > 0:
             await self._rest(left)
             live = await self._judge_live()
-            if live is None or live.readiness is not Readiness.DONE:
-                return live or judgement
+            # A list that is only now arriving says nothing yet; the consistent list at the end asks for all of them.
+            if live is not None and live.readiness is not Readiness.DONE:
+                return live
         return await self._judge_consistently()
 
     async def _judge_live(self) -> Judgement | None:
@@ -196,7 +198,10 @@ class _Wait:
         return self._terms.deadline - self._clock.elapsed()
 
     def _note_times(self, observation: Observation) -> None:
-        if self._subject.want is not Want.DISABLED or observation.unseen:
+        if self._subject.want is not Want.DISABLED:
+            return
+        self._note_traffic(observation)
+        if observation.unseen:
             return
         try:
             has_pods = bool(present_pods(self._subject, observation))
@@ -211,11 +216,21 @@ class _Wait:
         elif self._had_pods and self._last_pod_gone_at is None:
             self._last_pod_gone_at = observation.at
 
+    def _note_traffic(self, observation: Observation) -> None:
+        """The first round of probes after which none passes."""
+        if not observation.probes or len(observation.probes) < len(self._subject.model.probes):
+            return
+        if any(may_serve(outcome, self._subject.model) for outcome in observation.probes):
+            self._traffic_cut_at = None
+        elif self._traffic_cut_at is None:
+            self._traffic_cut_at = observation.at
+
     def _settled(self, judgement: Judgement, *, late: bool = False, verified_at: datetime | None = None) -> Settled:
         return replace(
             Settled(judgement=judgement, late=late, verified_at=verified_at),
             stopped_at=self._stopped_at,
             last_pod_gone_at=self._last_pod_gone_at,
+            traffic_cut_at=self._traffic_cut_at,
         )
 
 

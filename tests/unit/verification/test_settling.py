@@ -356,3 +356,31 @@ async def test_an_object_that_cannot_be_read_ends_unverified(wait: Wait) -> None
     settled = await (await wait.begin(_subject(Want.DISABLED)))
     assert settled.judgement.readiness is Readiness.UNKNOWN
     assert {reason.code for reason in settled.judgement.reasons} == {"unreadable"}
+
+
+async def test_a_list_that_arrives_during_the_soak_does_not_cut_it_short(wait: Wait) -> None:
+    """A Failed pod turns up: whether it is gone depends on its node, so nodes are listed from now on."""
+    wait.cluster.show(_deployment(0))
+    wait.cluster.show({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {}})
+    waiting = await wait.begin(_subject(Want.DISABLED), soak=10.0)
+    await wait.clock.advance(2.0)
+    pod = _pod()
+    pod["spec"], pod["status"] = {"nodeName": "n"}, {"phase": "Failed"}
+    wait.cluster.show(pod)
+    await wait.clock.advance(1.0)
+    assert not waiting.done()
+    await wait.clock.advance(30.0)
+    assert not waiting.done()  # its node is not Ready: nothing shows that it is gone
+
+
+async def test_traffic_is_cut_when_the_first_round_of_probes_finds_none_that_passes(wait: Wait) -> None:
+    """Without probes nobody looked, and the time stays unknown."""
+    wait.cluster.show(_deployment(0))
+    waiting = await wait.begin(_subject(Want.DISABLED))
+    assert (await waiting).traffic_cut_at is None
+
+    wait.endpoint.answer = HttpAnswer(404, {}, b"")
+    model = Model(name="fable-5", probes=(Probe(url="https://models.example"),))
+    waiting = await wait.begin(_subject(Want.DISABLED, model))
+    await wait.clock.advance(5.0)
+    assert (await waiting).traffic_cut_at is not None
