@@ -7,13 +7,17 @@ import json
 from orchestrator.core.kind import Kind, ScalerRules, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.verdict import Assessment, Reason
-from orchestrator.kinds._reading import DONE, condition, count, explain, find_condition, progressing
+from orchestrator.kinds._reading import DONE, condition, count, explain, find_condition, progressing, unless_observed
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
     """Able to scale its target. Metrics that are missing for a while leave the replicas as they are."""
     if wanted.generation is not None and count(live, "metadata", "generation") < wanted.generation:
         return progressing(live, "stale", "the object is older than our write")
+    # Servers before 1.37 keep no generation of an autoscaler; there a status may be up to 15 s old.
+    observed = dig(live, "status", "observedGeneration")
+    if observed is not None and (stale := unless_observed(live, wanted)):
+        return stale
     able, active = _condition(live, "AbleToScale"), _condition(live, "ScalingActive")
     if able.get("status") != "True":
         return progressing(live, "cannot-scale", f"cannot scale its target: {explain(able)}")
