@@ -28,6 +28,8 @@ class SnapshotRequest:
     """By model: workloads that somebody else deployed."""
     models: tuple[str, ...] = ()
     """Models whose catalogue entry names further objects to be read: what was applied before."""
+    whole_catalogue: bool = False
+    """Whether the autoscalers of everything that the catalogue names are wanted, though not the objects themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

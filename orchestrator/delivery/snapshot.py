@@ -49,7 +49,8 @@ async def take_snapshot(reader: ClusterReader, request: SnapshotRequest) -> Clus
         )
         # What the catalogue names, and the selectors found, was asked for already as a rule.
         named = look.recorded_refs(request.models)
-        await _together([look.at_scalers((*named, *look.adopted_refs())), *(look.at_object(ref) for ref in named)])
+        scaled = look.recorded_refs(look.entries()[0]) if request.whole_catalogue else named
+        await _together([look.at_scalers((*scaled, *look.adopted_refs())), *(look.at_object(ref) for ref in named)])
         await _together(look.at_namespaces())
     except ClusterError as error:
         return ClusterSnapshot(cluster=reader.cluster, failure=_reason(error))

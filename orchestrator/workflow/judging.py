@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from orchestrator import planning
 from orchestrator.core.fleet import Cluster
-from orchestrator.core.model import Model
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef
 from orchestrator.core.observation import Subject
 from orchestrator.core.plan import ItemPlan, Plan
@@ -98,7 +97,7 @@ async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> Sta
 async def _status_of_cluster(
     looker: _Looker, cluster: Cluster, models: tuple[str, ...]
 ) -> tuple[list[StatusItem], bool | None]:
-    snapshot = await take_snapshot(looker.session.writer(cluster.name), SnapshotRequest())
+    snapshot = await take_snapshot(looker.session.writer(cluster.name), SnapshotRequest(whole_catalogue=True))
     known = dict.fromkeys((*snapshot.entries, *snapshot.damaged, *looker.session.workspace.model_names))
     asked = tuple(name for name in known if not models or name in models)
     if snapshot.failure:
@@ -113,7 +112,7 @@ async def _status_of_model(looker: _Looker, snapshot: ClusterSnapshot, model: st
         return _blank(model, cluster, Verdict.UNVERIFIED, snapshot.damaged[model])
     try:
         subject = (
-            await _subject_of_entry(looker.session, cluster, entry)
+            await _subject_of_entry(looker.session, snapshot, entry)
             if entry
             else _subject_of_workspace(looker.session, cluster, model)
         )
@@ -128,18 +127,16 @@ async def _status_of_model(looker: _Looker, snapshot: ClusterSnapshot, model: st
     return item
 
 
-async def _subject_of_entry(session: Session, cluster: Cluster, entry: CatalogueEntry) -> Subject:
+async def _subject_of_entry(session: Session, snapshot: ClusterSnapshot, entry: CatalogueEntry) -> Subject:
+    cluster = snapshot.cluster
     manifests: tuple[JsonObject, ...] = ()
     if entry.want is Want.ENABLED and entry.revision:
         name = manifests_name(entry.model, entry.revision)
         secret = await session.writer(cluster.name).get(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, name))
         manifests = unpack_manifests(secret) if secret else ()
-    return planning.subject_of_entry(entry, _model_of(session, entry), cluster, manifests)
-
-
-def _model_of(session: Session, entry: CatalogueEntry) -> Model:
-    """The model as the cluster knows it, which is what was applied there, whatever the workspace says now."""
-    return read_definition(entry.model, entry.definition)
+    # The model as the cluster knows it, which is what was applied there, whatever the workspace says now.
+    model = read_definition(entry.model, entry.definition)
+    return planning.subject_of_entry(entry, model, cluster, manifests, snapshot.scalers)
 
 
 def _subject_of_workspace(session: Session, cluster: Cluster, model: str) -> Subject:

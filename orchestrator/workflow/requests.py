@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.core.fleet import Fleet
-from orchestrator.core.model import Model, Override
+from orchestrator.core.model import Model, Override, Probe
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.playbook import DEFAULT_DISABLE_SOAK, OnFailure, Playbook, Step, Strategy
 from orchestrator.core.scope import ResolvedScope, Scope
@@ -95,7 +95,7 @@ def _wave(
 def wish_for(asking: Asking, model: Model, cluster: str, *, step: str, want: Want, playbook: str | None) -> Wish:
     """What is wanted of one model in one cluster, with the overrides that apply there."""
     return Wish(
-        model=model,
+        model=replace(model, probes=probes_of(asking, model, cluster, want)),
         cluster=asking.fleet.cluster(cluster),
         step=step,
         want=want,
@@ -103,6 +103,17 @@ def wish_for(asking: Asking, model: Model, cluster: str, *, step: str, want: Wan
         manifests=_manifests(asking, model),
         overrides=overrides_in(asking, model, cluster),
     )
+
+
+def probes_of(asking: Asking, model: Model, cluster: str, want: Want) -> tuple[Probe, ...]:
+    """The probes that concern this cluster; where that is in doubt, they are asked before anything is called off."""
+    chosen = []
+    for probe in model.probes:
+        scope = select(probe.scope, asking.fleet, contradicted=asking.contradicted) if probe.scope else None
+        is_in_doubt = scope is not None and cluster in scope.undeclared and want is Want.DISABLED
+        if scope is None or cluster in scope.clusters or is_in_doubt:
+            chosen.append(probe)
+    return tuple(chosen)
 
 
 def overrides_in(asking: Asking, model: Model, cluster: str) -> tuple[Override, ...]:
