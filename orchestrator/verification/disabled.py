@@ -14,7 +14,7 @@ from orchestrator.core.observation import Expectation, Observation, Subject
 from orchestrator.core.verdict import Assessment, Readiness
 from orchestrator.verification.enabled import health_rule
 from orchestrator.verification.findings import READING_ERRORS, finding, unreadable
-from orchestrator.verification.recognition import POD, ModelPod, Presence, labels_of, model_pods
+from orchestrator.verification.recognition import POD, ModelPod, Presence, labels_of, model_pods, namespaces_of
 from orchestrator.verification.waking import findings_on_waking
 
 _RELEVANT = frozenset({"objects", "pods", "endpoint_slices", "scalers", "reverters"})
@@ -33,7 +33,7 @@ class DisabledRules:
         for reason in self._observation.unseen:
             if reason.field in _RELEVANT:
                 yield Assessment(Readiness.UNKNOWN, (reason,))
-        if not self._subject.expectations:
+        if not self._subject.expectations or not namespaces_of(self._subject):
             words = "nothing of it was found here, and nothing says where to look"
             yield finding(Readiness.UNKNOWN, "found-nowhere", words)
         for expectation in self._subject.expectations:

@@ -20,19 +20,16 @@ from orchestrator.verification.waking import reverters_of
 Items = Mapping[Need, Iterable[JsonObject]]
 
 
-async def gather(
-    reader: ClusterReader, subject: Subject, at: datetime, probes: tuple[ProbeOutcome, ...]
-) -> Observation:
-    """Read everything that the subject needs, side by side, and then what turned out to matter.
+async def gather(reader: ClusterReader, subject: Subject, at: datetime) -> Observation:
+    """Read everything that the subject needs, side by side, and then what turned out to matter; probes are not asked.
 
     Raises `Unreachable`; a list that is refused becomes a reason in `unseen`.
     """
     items, unseen = await _read_all(reader, needs_of(subject))
-    observation = assemble(items, at=at, unseen=unseen, probes=probes)
+    observation = assemble(items, at=at, unseen=unseen)
     more, refused = await _read_all(reader, later_needs(subject, observation, exhaustively=True))
     reverters, hidden = await _reverters(reader, subject, observation)
-    unseen = [*unseen, *refused, *hidden]
-    return assemble(items | more, at=at, unseen=unseen, probes=probes, reverters=reverters)
+    return assemble(items | more, at=at, unseen=[*unseen, *refused, *hidden], reverters=reverters)
 
 
 async def _read_all(

@@ -15,7 +15,7 @@ from orchestrator.core.observation import Expectation, Observation, Subject
 from orchestrator.core.verdict import Want
 from orchestrator.verification.doomed import unscheduled, why_doomed
 from orchestrator.verification.findings import READING_ERRORS
-from orchestrator.verification.recognition import POD, model_pods
+from orchestrator.verification.recognition import POD, model_pods, namespaces_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def needs_of(subject: Subject) -> tuple[Need, ...]:
     is_on = subject.want is Want.ENABLED
     matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
     found = list(_objects(matter, subject))
-    for namespace in subject.namespaces:
+    for namespace in namespaces_of(subject):
         found.append(Need("pods", "v1", "Pod", namespace))
         if not is_on:
             found.append(Need("endpoint_slices", "discovery.k8s.io/v1", "EndpointSlice", namespace))

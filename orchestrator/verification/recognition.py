@@ -84,6 +84,12 @@ def model_pods(subject: Subject, observation: Observation) -> tuple[ModelPod, ..
     return tuple(found)
 
 
+def namespaces_of(subject: Subject) -> tuple[str, ...]:
+    """Where pods of the model are looked for: the subject's namespaces, and those of everything expected."""
+    named = {one.ref.namespace for one in subject.expectations if one.ref.namespace}
+    return tuple(sorted({*subject.namespaces, *named}))
+
+
 def labels_of(obj: JsonObject) -> dict[str, str]:
     """Its labels; empty when it has none."""
     labels = dig(obj, "metadata", "labels", default={})

@@ -47,8 +47,12 @@ class LiveVerifier:
 
     async def observe(self, reader: ClusterReader, subject: Subject) -> Observation:
         """Everything that a judgement rests on, from consistent lists: for evidence. Raises `Unreachable`."""
-        probes = await self.ask_probes(subject)
-        return await gather(reader, subject, self.clock.now(), probes)
+        asking = asyncio.create_task(self.ask_probes(subject))
+        try:
+            observation = await gather(reader, subject, self.clock.now())
+            return replace(observation, probes=await asking)
+        finally:
+            asking.cancel()
 
     async def ask_probes(self, subject: Subject) -> tuple[ProbeOutcome, ...]:
         """What the model's probes say now."""

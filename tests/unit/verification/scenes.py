@@ -24,7 +24,7 @@ def subject_of(scene: JsonObject) -> Subject:
         region="here",
         want=Want(scene["want"]),
         expectations=tuple(expectations),
-        namespaces=(NAMESPACE,),
+        namespaces=tuple(scene.get("namespaces", [NAMESPACE])),
         revision=scene.get("revision"),
         capacity=scene.get("capacity", "fixed"),
     )
