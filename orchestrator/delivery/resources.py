@@ -67,7 +67,9 @@ def discovered(api_version: str, answer: JsonObject) -> dict[str, Resource]:
 
 
 def group_path(api_version: str) -> str:
-    """Where a server tells about one group and version."""
+    """Where a server tells about one group and version. Raises `Invalid` for what cannot be one."""
+    if api_version.count("/") > 1:
+        raise Invalid(f"{printable(api_version, 100)!r} is no apiVersion")
     return "/".join(["/apis" if "/" in api_version else "/api", *map(segment, api_version.split("/"))])
 
 

@@ -29,8 +29,9 @@ from orchestrator.errors import (
 
 NOT_SERVED = "not-served"
 """Code of a 404 that is no Status: an API server answers so for a path it does not know, but so do others."""
-# How the API server words a denial by its authorizers; denials by admission come with 403 as well, but never so.
-_DENIED = re.compile(r'User "([^"]*)" cannot \S+ (?:resource|path|subresource)')
+# How the API server words a denial by its authorizers; denials by admission come with 403 as well, but name another
+# reason there, so that a policy's own words cannot pass for this.
+_DENIED = re.compile(r'(?:\S+(?: "[^"]*")? is )?forbidden: User "([^"]*)" cannot \S+ (?:resource|path)')
 # Server-side apply tells an unknown field as an internal error (500), though nothing is wrong but the manifest.
 _BAD_MANIFEST = re.compile(r"failed to create typed patch object")
 _OWNER = re.compile(r'conflict with "([^"]*)"')
@@ -73,7 +74,7 @@ def error_of(answer: Answer, access: Access) -> ClusterError:
 
 
 def _refusal(code: int, status: JsonObject, message: str, access: Access) -> ClusterError:
-    denial = _DENIED.search(str(status.get("message", ""))) if code == 403 else None
+    denial = _DENIED.match(str(status.get("message", ""))) if code == 403 else None
     match code:
         case 403 if denial and denial.group(1) == "system:anonymous":
             return Unauthenticated("the API server takes us for anonymous: it accepts no credential of ours")

@@ -170,7 +170,7 @@ async def test_list_is_tried_patiently_then_given_up(serve: Serve, connect_to: C
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (status(403, 'User "u" cannot list resource "pods"', "Forbidden"), Forbidden),
+        (status(403, 'pods is forbidden: User "u" cannot list resource "pods"', "Forbidden"), Forbidden),
         (status(404, "the server could not find the requested resource", "NotFound"), NotFound),
         (status(401, "Unauthorized"), Unauthenticated),
     ],
