@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,26 @@ if TYPE_CHECKING:
     from orchestrator.workflow.session import Session
 
 
-async def carry_out_and_tell(session: Session, plan: Plan, *, wait_lock: float | None, held: str = "ok") -> RunResult:
-    """Carry out a plan as the defaults of the command line want it."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a run is to behave, in seconds."""
+
+    wait_lock: float | None = None
+    cluster_deadline: float = 600.0
+    held_fails: bool = False
+
+
+async def carry_out_and_tell(session: Session, plan: Plan, terms: Terms) -> RunResult:
+    """Carry out a plan, with the progress and the signals of a command line."""
     from orchestrator.cli._running import progress, stop_on_signals
     from orchestrator.cli._settings import state_directory
     from orchestrator.workflow.applying import RunRequest, carry_out
 
     request = RunRequest(
         state=state_directory(),
-        wait_lock=wait_lock,
-        held_fails=held == "fail",
+        wait_lock=terms.wait_lock,
+        cluster_deadline=terms.cluster_deadline,
+        held_fails=terms.held_fails,
         stop=stop_on_signals(),
         tell=progress(),
     )
@@ -54,16 +65,31 @@ async def switch(
     settings: Settings, models: tuple[str, ...], want: Want, kubeconfig: Path | None, options: dict[str, Any]
 ) -> RunResult:
     """Set one state for some models in the clusters that the options choose."""
-    from orchestrator.cli._planning import duration, plan_options
+    from orchestrator.cli._planning import optional_seconds, plan_options, seconds
+    from orchestrator.core.playbook import Strategy
     from orchestrator.geo.flags import scope_from_flags
     from orchestrator.workflow.planning import plan_command
+    from orchestrator.workflow.requests import Command
     from orchestrator.workflow.session import load_workspace, open_session
 
-    wait_lock = duration(options.pop("wait_lock"))
+    strategy = Strategy(
+        max_concurrent=options.pop("max_concurrent"),
+        max_failures=options.pop("max_failures"),
+        max_unreachable=options.pop("max_unreachable"),
+        progress_deadline=seconds(options.pop("progress_deadline")),
+    )
+    soak = options.pop("soak")
+    terms = Terms(optional_seconds(options.pop("wait_lock")), seconds(options.pop("cluster_deadline")))
     permitted = {name: options.pop(name) for name in ("overridden", "take_over", "force_conflicts", "prune")}
-    scope = scope_from_flags(**options)
+    command = Command(
+        models=models,
+        scope=scope_from_flags(**options),
+        want=want,
+        strategy=strategy,
+        soak=None if soak is None else seconds(soak),
+    )
     workspace = load_workspace(settings.workspace)
-    async with open_session(workspace, kubeconfig) as session:
-        plan = await plan_command(session, models, scope, want, plan_options(**permitted))
+    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
+        plan = await plan_command(session, command, plan_options(**permitted))
         announce(plan)
-        return await carry_out_and_tell(session, plan, wait_lock=wait_lock)
+        return await carry_out_and_tell(session, plan, terms)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 output = click.option(
     "-o",
@@ -28,7 +28,7 @@ kubeconfig = click.option(
 )
 
 
-def scope(command: Command) -> Command:
+def scope(command: Decorated) -> Decorated:
     """`--region --cluster --label --in --serves --all` and their `--except-…` twins."""
     for name, metavar, text in reversed(_NARROWING):
         command = click.option(f"--except-{name}", multiple=True, metavar=metavar, help=f"Leave out: {text}")(command)
@@ -51,7 +51,7 @@ def _variable(name: str) -> str:
     return "in_" if name == "in" else name
 
 
-def overrides(command: Command) -> Command:
+def overrides(command: Decorated) -> Decorated:
     """Options that let a plan through which would be refused otherwise."""
     for option in reversed(_OVERRIDES):
         command = option(command)
@@ -75,4 +75,44 @@ _OVERRIDES = (
         default=None,
         help="Wait so long for somebody else's lock, for instance 2m.",
     ),
+)
+
+
+def pace(command: Decorated) -> Decorated:
+    """How a single command proceeds; in a playbook each step says it."""
+    for option in reversed(_PACE):
+        command = option(command)
+    return command
+
+
+_PACE = (
+    click.option(
+        "--max-concurrent", type=click.IntRange(min=1), default=10, show_default=True, help="Clusters at once."
+    ),
+    click.option(
+        "--max-failures", type=click.IntRange(min=0), default=0, show_default=True, help="Failed clusters tolerated."
+    ),
+    click.option(
+        "--max-unreachable",
+        type=click.IntRange(min=0),
+        default=None,
+        help="Unreachable ones tolerated; else any number.",
+    ),
+    click.option(
+        "--progress-deadline",
+        metavar="DURATION",
+        default="10m",
+        show_default=True,
+        help="Time a cluster has to become healthy, or dark.",
+    ),
+    click.option(
+        "--soak", metavar="DURATION", default=None, help="Time that it must hold; 3s for a disable, else none."
+    ),
+)
+cluster_deadline = click.option(
+    "--cluster-deadline",
+    metavar="DURATION",
+    default="10m",
+    show_default=True,
+    help="Time within which everything has to be sent to one cluster.",
 )

@@ -11,6 +11,7 @@ from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Change, ItemPlan, Plan, WavePlan
+    from orchestrator.core.schema import Seconds
     from orchestrator.core.wish import PlanOptions
 
 MARKS = {"create": "+", "apply": "~", "scale": "~", "label": "~", "delete": "-"}
@@ -29,14 +30,19 @@ def plan_options(*, overridden: Iterable[str] = (), **permitted: bool) -> PlanOp
     return PlanOptions(overridden_rules=rules, **permitted)
 
 
-def duration(text: str | None) -> float | None:
-    """An optional duration of the command line in seconds; raises UsageError."""
+def seconds(text: str) -> Seconds:
+    """A duration of the command line; raises UsageError."""
     from orchestrator.core.schema import Seconds
 
     try:
-        return None if text is None else Seconds.parse(text)
+        return Seconds.parse(text)
     except ValueError as error:
         raise UsageError(f"{text}: {error}") from error
+
+
+def optional_seconds(text: str | None) -> float | None:
+    """A duration that need not be given; raises UsageError."""
+    return None if text is None else seconds(text)
 
 
 def print_plan(plan: Plan) -> None:

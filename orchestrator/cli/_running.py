@@ -43,6 +43,14 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
+def _write(data: dict[str, Any]) -> str:
+    """A write to somebody's object; those to our own records would only fill the terminal."""
+    from orchestrator.core.objects import SYSTEM_NAMESPACE
+
+    written = str(data.get("object", ""))
+    return "" if f" {SYSTEM_NAMESPACE}/" in written else f"{data.get('verb')} {written}"
+
+
 def progress() -> Callable[[Event], None]:
     """Tells what happens, a line an event, on stderr."""
     from orchestrator.core.events import EventType
@@ -50,7 +58,7 @@ def progress() -> Callable[[Event], None]:
     sentences: dict[EventType, Callable[[dict[str, Any]], str]] = {
         EventType.WAVE_STARTED: lambda data: f"begins, {data.get('clusters')} clusters",
         EventType.WAVE_ENDED: lambda data: f"failed: {data['failure']}" if data.get("failure") else "is through",
-        EventType.SENDING: lambda data: f"{data.get('verb')} {data.get('object', '')}",
+        EventType.SENDING: _write,
         EventType.PROGRESS: lambda data: str(data.get("message", "")),
         EventType.LAST_POD_GONE: lambda data: "last pod gone",
         EventType.SOAKING: lambda data: "holds; soaking",

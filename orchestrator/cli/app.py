@@ -87,9 +87,11 @@ class CommandFolder(click.Group):
     metavar="WORKSPACE",
     help="Folder with fleet.yaml, manifests/ and playbooks/; relative paths are the workspace's.",
 )
+@click.option("--connect-timeout", metavar="DURATION", default="5s", show_default=True, help="To reach a cluster.")
+@click.option("--request-timeout", metavar="DURATION", default="15s", show_default=True, help="For one answer of it.")
 @click.version_option(orchestrator.__version__, "--version", message="%(prog)s %(version)s")
 @click.pass_context
-def root(ctx: click.Context, workspace: Path) -> None:
+def root(ctx: click.Context, workspace: Path, connect_timeout: str, request_timeout: str) -> None:
     """Switches AI models on and off across regions, and proves it.
 
     \b
@@ -97,7 +99,7 @@ def root(ctx: click.Context, workspace: Path) -> None:
       orchestrator sandbox up --dir sandbox
       orchestrator -C sandbox status
     """
-    ctx.obj = Settings(workspace=workspace)
+    ctx.obj = Settings(workspace, connect_timeout, request_timeout)
 
 
 def run(arguments: Sequence[str]) -> int:

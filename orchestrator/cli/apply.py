@@ -10,6 +10,7 @@ import click
 from orchestrator.cli import _options
 
 if TYPE_CHECKING:
+    from orchestrator.cli._acting import Terms
     from orchestrator.cli._settings import Settings
     from orchestrator.core.plan import Plan
     from orchestrator.core.result import RunResult
@@ -27,6 +28,7 @@ SECTION = "Models"
     show_default=True,
     help="Whether a model that a hold keeps off is a failure (exit 1).",
 )
+@_options.cluster_deadline
 @_options.overrides
 @_options.kubeconfig
 @_options.output
@@ -42,6 +44,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     force_conflicts: bool,
     prune: bool,
     wait_lock: str | None,
+    cluster_deadline: str,
     kubeconfig: Path | None,
     form: str,
 ) -> int:
@@ -56,17 +59,18 @@ def command(  # noqa: PLR0913 - one parameter for each option
       orchestrator apply fable-5-rollout -o json > result.json
       orchestrator apply fable-5-regional-disable --take-over
     """
-    from orchestrator.cli._acting import finish
-    from orchestrator.cli._planning import duration, plan_options
+    from orchestrator.cli._acting import Terms, finish
+    from orchestrator.cli._planning import optional_seconds, plan_options, seconds
     from orchestrator.cli._running import run
 
     options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
-    result = run(_apply(settings, playbook, kubeconfig, options, (duration(wait_lock), held)))
+    terms = Terms(optional_seconds(wait_lock), seconds(cluster_deadline), held_fails=held == "fail")
+    result = run(_apply(settings, playbook, kubeconfig, options, terms))
     return finish(result, form)
 
 
 async def _apply(
-    settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions, terms: tuple[float | None, str]
+    settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions, terms: Terms
 ) -> RunResult:
     from orchestrator.cli._acting import announce, carry_out_and_tell
     from orchestrator.workflow.planning import plan_playbook
@@ -75,10 +79,10 @@ async def _apply(
     workspace = load_workspace(settings.workspace)
     saved = _saved_plan(settings.path(Path(playbook)))
     document = None if saved else workspace.playbook(playbook)
-    async with open_session(workspace, kubeconfig) as session:
+    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         plan = saved or await plan_playbook(session, document, options)  # type: ignore[arg-type]
         announce(plan)
-        return await carry_out_and_tell(session, plan, wait_lock=terms[0], held=terms[1])
+        return await carry_out_and_tell(session, plan, terms)
 
 
 def _saved_plan(path: Path) -> Plan | None:

@@ -18,6 +18,8 @@ SECTION = "Models"
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL…")
 @_options.scope
+@_options.pace
+@_options.cluster_deadline
 @_options.overrides
 @_options.kubeconfig
 @_options.output

@@ -103,7 +103,7 @@ async def _check(settings: Settings, kubeconfig: Path | None, names: tuple[str, 
     from orchestrator.workflow.session import load_workspace, open_session
 
     roles = load_roles(names)
-    async with open_session(load_workspace(settings.workspace), kubeconfig) as session:
+    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
         return await check_fleet(session, roles)
 
 
@@ -132,7 +132,7 @@ async def _prepare(settings: Settings, kubeconfig: Path | None, dry_run: bool) -
     from orchestrator.workflow.fleet_prepare import prepare_fleet
     from orchestrator.workflow.session import load_workspace, open_session
 
-    async with open_session(load_workspace(settings.workspace), kubeconfig) as session:
+    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
         return await prepare_fleet(session, preparation(), dry_run=dry_run)
 
 

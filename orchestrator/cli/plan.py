@@ -74,7 +74,7 @@ async def _plan(settings: Settings, playbook: str, kubeconfig: Path | None, opti
 
     workspace = load_workspace(settings.workspace)
     document = workspace.playbook(playbook)
-    async with open_session(workspace, kubeconfig) as session:
+    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         return await plan_playbook(session, document, options)
 
 

@@ -57,5 +57,5 @@ async def _status(
     if not any(scope.values()):
         scope["all_"] = True
     chosen = resolve(scope_from_flags(**scope), workspace.fleet, purpose="disable").clusters
-    async with open_session(workspace, kubeconfig) as session:
+    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         return await take_status(session, models, [workspace.fleet.cluster(name) for name in chosen])

@@ -64,7 +64,7 @@ async def _verify(
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
-    async with open_session(workspace, kubeconfig) as session:
+    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         return await verify_plan(session, await _plan(session, subjects, expect, scope))
 
 
@@ -74,6 +74,7 @@ async def _plan(session: Session, subjects: tuple[str, ...], expect: str | None,
     from orchestrator.core.wish import PlanOptions
     from orchestrator.geo.flags import scope_from_flags
     from orchestrator.workflow.planning import plan_command, plan_playbook
+    from orchestrator.workflow.requests import Command
 
     options = PlanOptions(take_over=True)
     if expect is None:
@@ -81,4 +82,4 @@ async def _plan(session: Session, subjects: tuple[str, ...], expect: str | None,
     if not any(scope.values()):
         scope["all_"] = True
     chosen = scope_from_flags(**scope)
-    return await plan_command(session, subjects, chosen, Want(expect), options)
+    return await plan_command(session, Command(models=subjects, scope=chosen, want=Want(expect)), options)

@@ -28,6 +28,8 @@ class RunRequest:
     state: Path
     """Folder under which this run keeps its journal."""
     wait_lock: float | None = None
+    cluster_deadline: float = 600.0
+    """Seconds within which everything has to be sent to one cluster."""
     held_fails: bool = False
     """Whether an item that a hold keeps off costs exit code 1."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,7 +54,13 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
                     clock=session.clock,
                     tell=request.tell,
                 ),
-                execution.RunOptions(run=run, holder=holder_of(run), wait_lock=request.wait_lock, stop=request.stop),
+                execution.RunOptions(
+                    run=run,
+                    holder=holder_of(run),
+                    wait_lock=request.wait_lock,
+                    cluster_deadline=request.cluster_deadline,
+                    stop=request.stop,
+                ),
             )
     code = (
         130

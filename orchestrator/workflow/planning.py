@@ -7,13 +7,11 @@ from dataclasses import replace
 from orchestrator import planning
 from orchestrator.core.plan import Plan
 from orchestrator.core.playbook import Playbook
-from orchestrator.core.scope import Scope
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
-from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest
 from orchestrator.delivery.snapshot import preview, take_snapshot
 from orchestrator.documents.envelope import Document
-from orchestrator.workflow.requests import Asking, request_for_command, request_for_playbook
+from orchestrator.workflow.requests import Asking, Command, request_for_command, request_for_playbook
 from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of
 
 
@@ -24,13 +22,11 @@ async def plan_playbook(session: Session, playbook: Document[Playbook], options:
     return await plan_request(session, request_for_playbook(asking, playbook))
 
 
-async def plan_command(
-    session: Session, models: tuple[str, ...], scope: Scope, want: Want, options: PlanOptions
-) -> Plan:
+async def plan_command(session: Session, command: Command, options: PlanOptions) -> Plan:
     """The plan of `enable` or `disable` against the clusters as they are now."""
-    contradicted = await contradictions(session, [scope])
+    contradicted = await contradictions(session, [command.scope])
     asking = Asking(workspace=session.workspace, fleet=session.fleet, contradicted=contradicted, options=options)
-    return await plan_request(session, request_for_command(asking, models, scope, want))
+    return await plan_request(session, request_for_command(asking, command))
 
 
 async def plan_request(session: Session, request: PlanRequest) -> Plan:

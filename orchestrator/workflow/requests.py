@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.fleet import Fleet
 from orchestrator.core.model import Model, Override, Probe
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.playbook import DEFAULT_DISABLE_SOAK, OnFailure, Playbook, Step, Strategy
+from orchestrator.core.schema import Seconds
 from orchestrator.core.scope import ResolvedScope, Scope
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest, Wish, WishedWave
@@ -16,6 +17,18 @@ from orchestrator.documents.envelope import Document
 from orchestrator.documents.placement import place_steps, purpose_of
 from orchestrator.documents.workspace import Workspace
 from orchestrator.geo.scopes import Purpose, resolve, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What `enable` or `disable` asks for, and how it proceeds: what a playbook says in its steps."""
+
+    models: tuple[str, ...]
+    scope: Scope
+    want: Want
+    strategy: Strategy = field(default_factory=Strategy)
+    soak: Seconds | None = None
+    """Time that everything must hold; the action's default when None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +64,19 @@ def request_for_playbook(asking: Asking, document: Document[Playbook]) -> PlanRe
     )
 
 
-def request_for_command(asking: Asking, models: Iterable[str], scope: Scope, want: Want) -> PlanRequest:
-    """The request that `enable` or `disable` stands for: one step, no canary."""
-    action: Purpose = "enable" if want is Want.ENABLED else "disable"
-    step = Step(name=action, strategy=Strategy())
-    chosen = tuple(asking.workspace.model(name) for name in models)
-    resolved = asking.resolve(scope, asking.fleet, purpose=action)
-    wave = _wave(asking, step, chosen, resolved, want=want, playbook=None)
+def request_for_command(asking: Asking, command: Command) -> PlanRequest:
+    """The request that a single command stands for: one step, no canary."""
+    action: Purpose = "enable" if command.want is Want.ENABLED else "disable"
+    step = Step(name=action, strategy=command.strategy, soak=command.soak)
+    chosen = tuple(asking.workspace.model(name) for name in command.models)
+    resolved = asking.resolve(command.scope, asking.fleet, purpose=action)
+    wave = _wave(asking, step, chosen, resolved, want=command.want, playbook=None)
     return PlanRequest(
         action=action,
         name="-",
         fleet=asking.fleet,
         waves=(wave,),
-        on_failure=OnFailure.CONTINUE if want is Want.DISABLED else OnFailure.STOP,
+        on_failure=OnFailure.CONTINUE if command.want is Want.DISABLED else OnFailure.STOP,
         options=asking.options,
     )
 

@@ -15,7 +15,7 @@ from orchestrator.core.objects import Resource, dig
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.scope import Scope
-from orchestrator.delivery import FleetConnection, SystemClock, connect
+from orchestrator.delivery import FleetConnection, SystemClock, Timeouts, connect
 from orchestrator.documents.vocabulary import Vocabulary
 from orchestrator.documents.workspace import Workspace
 from orchestrator.errors import ClusterError
@@ -53,10 +53,14 @@ def load_workspace(root: Path) -> Workspace:
 
 
 @asynccontextmanager
-async def open_session(workspace: Workspace, kubeconfig: Path | None = None) -> AsyncIterator[Session]:
+async def open_session(
+    workspace: Workspace, kubeconfig: Path | None = None, timeouts: Timeouts | None = None
+) -> AsyncIterator[Session]:
     """Connect to the fleet of a workspace. A context that leads nowhere is that cluster's error, when it is used."""
     fleet = workspace.fleet
-    async with connect(fleet, kubeconfig=kubeconfig or kubeconfig_of(workspace, fleet)) as connection:
+    async with connect(
+        fleet, kubeconfig=kubeconfig or kubeconfig_of(workspace, fleet), timeouts=timeouts
+    ) as connection:
         yield Session(workspace, fleet, connection, SystemClock())
 
 
