@@ -168,3 +168,10 @@ async def test_a_list_that_arrives_during_the_soak_does_not_cut_it_short(wait: W
     assert not waiting.done()
     await wait.clock.advance(30.0)
     assert not waiting.done()  # its node is not Ready: nothing shows that it is gone
+
+
+async def test_a_look_at_a_cluster_that_does_not_answer_raises(wait: Wait) -> None:
+    """Whoever asked says `unreachable`; it is no reason among others."""
+    wait.cluster.errors["Pod"] = Unreachable("no answer")
+    with pytest.raises(Unreachable):
+        await wait.verifier.look(wait.cluster, subject(Want.DISABLED))
