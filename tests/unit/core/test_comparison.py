@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.comparison import MASKED, changed_fields, differences
@@ -190,6 +190,9 @@ def test_what_is_nested_too_deeply_differs() -> None:
     assert [change.path for change in changes] == ["(nested too deeply)"]
 
 
+_patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine that is busy is no reason to fail."""
+
 _values = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=4),
     lambda inner: (
@@ -202,6 +205,7 @@ _objects = st.fixed_dictionaries(
 )
 
 
+@_patiently
 @given(obj=_objects)
 def test_nothing_differs_from_itself(obj: JsonObject) -> None:
     """Whatever the shape."""
@@ -209,6 +213,7 @@ def test_nothing_differs_from_itself(obj: JsonObject) -> None:
     assert changed_fields(obj, copy.deepcopy(obj)) == ()
 
 
+@_patiently
 @given(wanted=_objects, live=_objects)
 def test_no_changed_field_means_no_difference(wanted: JsonObject, live: JsonObject) -> None:
     """Two objects that are exactly equal cannot differ in a wanted field."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.kind import Wanted
@@ -60,6 +60,9 @@ def _laid_over(base: JsonObject, change: JsonObject) -> JsonObject:
     return both
 
 
+_patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine that is busy is no reason to fail."""
+
 _pods = st.builds(
     lambda phase, node, is_terminating, state: {
         "metadata": {"namespace": "ns", "name": "p", **({"deletionTimestamp": "now"} if is_terminating else {})},
@@ -89,6 +92,7 @@ def _has_provably_ended(pod: JsonObject, nodes: tuple[JsonObject, ...]) -> bool:
     return ended and (node is None or on_ready_node)
 
 
+@_patiently
 @given(pod=_pods, sign=st.sampled_from(_SIGNS), nodes=st.sampled_from([(), _NODES]), others=st.integers(0, 3))
 def test_never_done_while_a_pod_of_the_model_is_there(
     pod: JsonObject, sign: JsonObject, nodes: tuple[JsonObject, ...], others: int
@@ -116,6 +120,7 @@ _json = st.recursive(
 _shapes = st.fixed_dictionaries({"metadata": _json, "spec": _json, "status": _json})
 
 
+@_patiently
 @given(live=_shapes, pod=_shapes, want=st.sampled_from(list(Want)))
 def test_objects_of_any_shape_are_judged_without_raising(live: JsonObject, pod: JsonObject, want: Want) -> None:
     """A hostile or broken object ends in a judgement, never in a traceback, and never makes a model enabled."""
