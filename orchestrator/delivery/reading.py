@@ -23,6 +23,7 @@ from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
 # would not help, because the parser holds the interpreter there as well.
 _PAGE = 500
 _LISTINGS = 3
+_CONTRADICTION_PAUSES = (0.1, 0.4, 0.0)
 
 
 class ClusterReading:
@@ -149,14 +150,17 @@ class ClusterReading:
     async def _confirm_absence(self, call: Call) -> JsonObject:
         """The answer; where a path is said not to be served, only after the server's own list of APIs says so too.
 
-        A load balancer without its backend answers the same 404, and would make every object look gone.
+        A load balancer without its backend answers the same 404, and would make every object look gone. An API that is
+        just being installed contradicts itself for a moment, so a contradiction is asked about again.
         """
-        try:
-            return await self._channel.call(call)
-        except NotFound as absent:
-            if absent.code != NOT_SERVED or await self._is_not_served(call):
-                raise
-            raise Unreachable("status 404, but not as an API server answers", code="not-json", status=404) from absent
+        for pause in _CONTRADICTION_PAUSES:
+            try:
+                return await self._channel.call(call)
+            except NotFound as absent:
+                if absent.code != NOT_SERVED or await self._is_not_served(call):
+                    raise
+            await self._channel.clock.sleep(pause)
+        raise Unreachable("status 404, but not as an API server answers", code="not-json", status=404)
 
     async def _is_not_served(self, call: Call) -> bool:
         api, group_version = call.path.split("/")[1], "/".join(call.path.split("/")[2:4])

@@ -34,6 +34,9 @@ NOT_SERVED = "not-served"
 _DENIED = re.compile(r'(?:\S+(?: "[^"]*")? is )?forbidden: User "([^"]*)" cannot \S+ (?:resource|path)')
 # Server-side apply tells an unknown field as an internal error (500), though nothing is wrong but the manifest.
 _BAD_MANIFEST = re.compile(r"failed to create typed patch object")
+# Where a server quotes what it refuses: a whole object when a patch does not fit, a Secret's own data.
+_QUOTED_VALUE = re.compile(r'(Invalid value: )("(?:[^"\\]|\\.)*")|\{Value:[^}]*\}')
+_QUOTE_LIMIT = 80
 _OWNER = re.compile(r'conflict with "([^"]*)"')
 
 
@@ -112,8 +115,11 @@ def _json(body: bytes) -> Any:
 
 
 def _message(code: int, status: JsonObject | None, access: Access) -> str:
-    told = printable((status or {}).get("message") or "")
-    return told or f"status {code} to {access}"
+    told = str((status or {}).get("message") or "")
+    holds_secrets = access.resource.startswith("secrets")
+    limit = 0 if holds_secrets else _QUOTE_LIMIT
+    told = _QUOTED_VALUE.sub(lambda quote: quote[0] if len(quote[0]) <= limit else f"{quote[1] or ''}…", told)
+    return printable(told) or f"status {code} to {access}"
 
 
 def _retry_after(answer: Answer) -> float | None:

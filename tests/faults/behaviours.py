@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -134,35 +136,47 @@ class Script:
         await behaviour(seen, connection)
 
 
-def relay(host: str, port: int, tls: ssl.SSLContext, mutate: Callable[[Seen], Behaviour | None]) -> Behaviour:
+@dataclass(frozen=True)
+class Upstream:
+    """A real server, to which requests are passed on."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+
+    async def stream(self, seen: Seen) -> AsyncGenerator[bytes, None]:
+        """Its answer to a request, as it comes."""
+        reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
+        try:
+            head, _, body = seen.raw.partition(b"\r\n\r\n")
+            dropped = (b"connection:", b"authorization:")
+            lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(dropped)]
+            writer.write(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
+            await writer.drain()
+            while chunk := await reader.read(65536):
+                yield chunk
+        finally:
+            writer.close()
+
+    async def answer(self, seen: Seen) -> bytes:
+        """Its whole answer to a request."""
+        return b"".join([chunk async for chunk in self.stream(seen)])
+
+    async def pass_on(self, seen: Seen, connection: Connection) -> None:
+        """Behave as it does."""
+        async with aclosing(self.stream(seen)) as chunks:
+            async for chunk in chunks:
+                await connection.send(chunk)
+        connection.close()
+
+
+def relay(upstream: Upstream, mutate: Callable[[Seen], Behaviour | None]) -> Behaviour:
     """Pass every request on to a real server and its answer back, unless `mutate` has something else for it."""
 
     async def behave(seen: Seen, connection: Connection) -> None:
-        other = mutate(seen)
-        if other is not None:
-            await other(seen, connection)
-            return
-        async for chunk in forwarded(host, port, tls, seen):
-            await connection.send(chunk)
-        connection.close()
+        await (mutate(seen) or upstream.pass_on)(seen, connection)
 
     return behave
-
-
-async def forwarded(host: str, port: int, tls: ssl.SSLContext, seen: Seen) -> Any:
-    """The real server's answer to a request, as it comes."""
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
-    try:
-        head, _, body = seen.raw.partition(b"\r\n\r\n")
-        lines = [
-            line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"authorization:"))
-        ]
-        writer.write(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
-        await writer.drain()
-        while chunk := await reader.read(65536):
-            yield chunk
-    finally:
-        writer.close()
 
 
 def pod(name: str, version: int) -> dict[str, Any]:

@@ -74,3 +74,18 @@ def test_success_must_be_an_object(body: str) -> None:
         read_object(answer(200, body), LIST)
     assert caught.value.code == "not-json"
     assert read_object(answer(201, {"kind": "Pod"}), LIST) == {"kind": "Pod"}
+
+
+def test_quoted_objects_and_secrets_are_left_out() -> None:
+    """A patch that does not fit makes the server quote the whole object; of a Secret no value is told at all."""
+    whole = orjson.dumps(
+        '{"kind":"Secret","data":{"key":"czNjcmV0"},"more":"and more and more and more and more"}'
+    ).decode()
+    told = f'"" is invalid: patch: Invalid value: {whole}: strict decoding error: unknown field "spec.replicsa"'
+    short = 'Secret "x" is invalid: data[k]: Invalid value: "s3cret": no; got &value.valueUnstructured{Value:"s3cret"}'
+    for access, message in ((LIST, told), (Access("patch", "", "secrets", "default"), short)):
+        error = error_of(answer(422, {"kind": "Status", "message": message}), access)
+        assert "czNjcmV0" not in error.message
+        assert "s3cret" not in error.message
+        assert "is invalid" in error.message
+    assert "spec.replicsa" in error_of(answer(422, {"kind": "Status", "message": told}), LIST).message
