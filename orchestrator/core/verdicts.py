@@ -29,3 +29,14 @@ def verdict_of(judgement: Judgement, want: Want, *, late: bool = False) -> Verdi
         case _:
             runs = want is Want.DISABLED and judgement.state in (State.ENABLED, State.MIXED)
             return Verdict.RESIDUE if runs else Verdict.UNVERIFIED
+
+
+def verdict_under_hold(state: State) -> Verdict:
+    """The verdict on a model that a hold keeps off: `held`, which costs nothing, only where it was seen to be off."""
+    match state:
+        case State.DISABLED:
+            return Verdict.HELD
+        case State.UNKNOWN:
+            return Verdict.UNVERIFIED
+        case _:
+            return Verdict.RESIDUE

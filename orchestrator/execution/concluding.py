@@ -15,6 +15,10 @@ from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
 
+STALE_PLAN = Reason(
+    code="stale-plan", message="another run has changed this model here since the plan was made: plan anew"
+)
+
 
 def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) -> ResultItem:
     """An item of which nothing was seen."""
@@ -43,6 +47,12 @@ def reasons_for(settled: Settled, deadline: float) -> tuple[Reason, ...]:
         late = Reason(code="progress-deadline", message=f"not settled within {deadline:g} s")
         return (late, *reasons)
     return reasons
+
+
+def with_lock_left(result: ResultItem, error: ClusterError) -> ResultItem:
+    """The item whose lock could not be released: that changes no verdict, and the next run has to wait for it."""
+    words = f"its lock could not be released, and expires by itself: {printable(error.message)}"
+    return replace(result, reasons=(*result.reasons, Reason(code="lock-left", message=words)))
 
 
 def verdict_on_checks(outcomes: Iterable[Assessment]) -> Verdict:

@@ -16,14 +16,15 @@ from orchestrator.core.plan import ClusterPlan, ItemPlan
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.result import ResultItem, Times
 from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
-from orchestrator.core.verdicts import verdict_of
+from orchestrator.core.verdicts import verdict_of, verdict_under_hold
+from orchestrator.errors import ClusterError
 from orchestrator.execution import concluding
 from orchestrator.execution.changes import send_change
 from orchestrator.execution.checking import run_checks
 from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms, Written
 from orchestrator.execution.ports import ClusterPorts
-from orchestrator.execution.recording import holds_on, keep_manifests, write_entry
-from orchestrator.execution.sending import Sender
+from orchestrator.execution.recording import holds_on, keep_manifests, read_entry, write_entry
+from orchestrator.execution.sending import Sender, reason_of
 from orchestrator.execution.stopping import Interrupted, unless_stopped
 
 
@@ -44,6 +45,8 @@ class _Item:
         self._result = concluding.blank(item, part.cluster, Verdict.NOT_RUN)
         self._entry_written = False
         self._sending = False
+        self._doubt: Reason | None = None
+        """Why nothing can be called verified, whatever is seen."""
 
     async def carry_out(self) -> ItemResult:
         started = self._ports.clock.now()
@@ -64,42 +67,52 @@ class _Item:
     async def _follow_plan(self) -> None:
         item = self._item
         if item.held_by:
-            await self._stay_held()
+            await self._stay_held(item.held_by)
         elif item.refusals:
             self._conclude(Verdict.FAILED, item.refusals)
         elif self._ports.stop.is_set():
             raise Interrupted
-        elif not item.is_change and not item.soak_due:
-            await self._confirm()
-        else:
-            await self._bring_about()
+        elif await self._may_go_on():
+            await (self._bring_about() if item.is_change or item.soak_due else self._confirm())
 
     async def _bring_about(self) -> None:
         self._sender.emit(
             EventType.ITEM_STARTED, {"want": self._item.want.value, "revision": self._item.subject.revision}
         )
         if self._item.is_change:
-            if not await self._may_send():
-                return
             await self._send_everything()
         terms, want = self._terms, self._item.want
         settled = await self._settle(soak=terms.soak)
         self._see(settled)
         verdict = verdict_of(settled.judgement, want, late=settled.late)
         self._conclude(verdict, concluding.reasons_for(settled, terms.progress_deadline))
-        if verdict is Verdict.VERIFIED:
+        if self._result.verdict is Verdict.VERIFIED:
             await self._pass_step()
 
-    async def _may_send(self) -> bool:
-        """Ask for holds once more: one may have come since the plan was made. Off may always be sent."""
-        if self._item.want is not Want.ENABLED:
+    async def _may_go_on(self) -> bool:
+        """Ask once more for what may have come since the plan was made: a hold, or another run.
+
+        A plan can be old: it was saved, or waited for a lock. Off may always be sent, but what another run made
+        meanwhile is not stopped by it: then nothing is verified, and its record is kept.
+        """
+        item, writer, model = self._item, self._ports.writer, self._sender.model
+        if item.want is Want.DISABLED:
+            try:
+                entry = await read_entry(writer, model)
+            except ClusterError as error:
+                self._doubt = reason_of(error)
+                return True
+            if entry not in (None, item.previous):
+                self._doubt = concluding.STALE_PLAN
+                self._item = replace(item, entry=with_objects_of(item.entry, entry))
             return True
-        holds = await holds_on(self._ports.writer, self._sender.model)
-        if holds:
-            words = Reason(code="held", message="a hold came after the plan was made: nothing was sent")
-            self._result = replace(self._result, holds=holds)
-            self._conclude(Verdict.HELD, (words,))
-        return not holds
+        if holds := await holds_on(writer, model):
+            await self._stay_held(holds)
+            return False
+        if await read_entry(writer, model) != item.previous:
+            self._conclude(Verdict.FAILED, (concluding.STALE_PLAN,))
+            return False
+        return True
 
     async def _send_everything(self) -> None:
         item = self._item
@@ -165,13 +178,15 @@ class _Item:
             concluding.reasons_for(settled, self._terms.progress_deadline),
         )
 
-    async def _stay_held(self) -> None:
+    async def _stay_held(self, holds: tuple[str, ...]) -> None:
         """A hold keeps the model off: nothing is sent, and what is seen is said."""
         judgement = await self._ports.verifier.look(self._ports.writer, self._item.subject)
-        self._result = concluding.seen(self._result, judgement)
-        words = Reason(code="held", message="kept off by " + ", ".join(self._item.held_by))
-        self._conclude(Verdict.HELD, (words,))
-        if judgement.state in (State.ENABLED, State.MIXED):
+        self._result = concluding.seen(replace(self._result, holds=holds), judgement)
+        words = Reason(code="held", message="kept off by " + ", ".join(holds))
+        self._conclude(verdict_under_hold(judgement.state), (words,))
+        if judgement.state is State.UNKNOWN:
+            self._result = replace(self._result, reasons=(words, *judgement.reasons))
+        elif judgement.state is not State.DISABLED:
             self._add(Reason(code="running-under-hold", message="it was seen running all the same"))
 
     async def _settle(self, *, soak: float) -> Settled:
@@ -204,6 +219,8 @@ class _Item:
         self._conclude(verdict, (refused if refused and refused.code == reason.code else reason,))
 
     def _conclude(self, verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
+        if self._doubt is not None and verdict is Verdict.VERIFIED:
+            verdict, reasons = Verdict.UNVERIFIED, (*reasons, self._doubt)
         self._result = replace(self._result, verdict=verdict, reasons=reasons)
 
     def _add(self, reason: Reason) -> None:
@@ -224,6 +241,14 @@ def after_writes(subject: Subject, written: list[Written]) -> Subject:
         for expected in subject.expectations
     )
     return replace(subject, expectations=tuple[Expectation, ...](expectations))
+
+
+def with_objects_of(entry: CatalogueEntry, other: CatalogueEntry | None) -> CatalogueEntry:
+    """The entry with what another one names besides: nothing on record may be forgotten while it may still run."""
+    if other is None:
+        return entry
+    objects = tuple(sorted({*entry.objects, *other.objects}))
+    return replace(entry, objects=objects, replicas={**other.replicas, **entry.replicas})
 
 
 def passed_as(item: ItemPlan) -> str:

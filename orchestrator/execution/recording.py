@@ -32,6 +32,15 @@ async def write_entry(sender: Sender, entry: CatalogueEntry) -> None:
     )
 
 
+async def read_entry(reader: ClusterReader, model: str) -> CatalogueEntry | None:
+    """The catalogue entry of a model as it is now; None when there is none, or none that can be understood."""
+    config_map = await reader.get(ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, f"model.{model}"))
+    try:
+        return None if config_map is None else CatalogueEntry.from_config_map(config_map)
+    except ValueError:
+        return None
+
+
 async def delete_entry(sender: Sender, model: str) -> None:
     """Delete the catalogue entry of a model; nothing happens when there is none."""
     ref = ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, f"model.{model}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.verdict import Judgement, Readiness, State, Verdict, Want
-from orchestrator.core.verdicts import verdict_of
+from orchestrator.core.verdicts import verdict_of, verdict_under_hold
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -36,3 +36,17 @@ def test_only_done_in_time_is_verified(readiness: Readiness, want: Want, state: 
 def test_the_table(readiness: Readiness, want: Want, state: State, late: bool, verdict: Verdict) -> None:
     """Row by row, as in the function's own description."""
     assert verdict_of(Judgement(readiness, state), want, late=late) is verdict
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        (State.DISABLED, Verdict.HELD),
+        (State.ENABLED, Verdict.RESIDUE),
+        (State.MIXED, Verdict.RESIDUE),
+        (State.UNKNOWN, Verdict.UNVERIFIED),
+    ],
+)
+def test_a_hold_is_kept_only_where_nothing_was_seen_running(state: State, verdict: Verdict) -> None:
+    """`held` costs no exit code, so a model that runs under its hold must not have it."""
+    assert verdict_under_hold(state) is verdict

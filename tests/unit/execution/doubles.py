@@ -9,7 +9,7 @@ import asyncio
 import copy
 import itertools
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -176,6 +176,8 @@ class ToldVerifier:
     """A verifier that says what it is told for each cluster, and remembers what it was asked."""
 
     says: dict[str, Readiness] = field(default_factory=dict)
+    sees: dict[str, State] = field(default_factory=dict)
+    """By cluster: what is seen, where it is not what follows from the readiness."""
     raises: dict[str, Exception] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     looked: list[str] = field(default_factory=list)
@@ -208,7 +210,8 @@ class ToldVerifier:
     def _say(self, subject: Subject) -> Judgement:
         if subject.cluster in self.raises:
             raise self.raises[subject.cluster]
-        return judgement(self.says.get(subject.cluster, Readiness.DONE), subject.want)
+        said = judgement(self.says.get(subject.cluster, Readiness.DONE), subject.want)
+        return replace(said, state=self.sees.get(subject.cluster, said.state))
 
 
 class MemoryJournal:

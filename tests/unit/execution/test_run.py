@@ -155,6 +155,7 @@ async def test_every_model_in_every_cluster_appears_exactly_once_whatever_happen
 
 async def test_a_held_item_is_kept_off_and_nothing_is_sent() -> None:
     world = World("ab")
+    world.verifier.sees["a"] = State.DISABLED
     plan = plan_of(wave_of("s", world.part("a", held_by=("directive",)), world.part("b")))
     outcome = await world.run(plan)
     assert verdicts(outcome) == {"a": Verdict.HELD, "b": Verdict.VERIFIED}
@@ -167,6 +168,7 @@ async def test_a_hold_that_came_after_the_plan_is_found_before_the_first_write()
     hold = record("ConfigMap", "late", HOLD, MODEL, {"data": {}})
     await world.clusters["a"].create(hold)
     world.clusters["a"].requests.clear()
+    world.verifier.sees["a"] = State.DISABLED
     outcome = await world.run(plan_of(wave_of("s", world.part("a"))))
     assert verdicts(outcome) == {"a": Verdict.HELD}
     assert outcome.items[0].holds == ("late",)
