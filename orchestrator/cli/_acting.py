@@ -49,18 +49,6 @@ def announce(plan: Plan) -> None:
     click.echo(summary(plan), err=True)
 
 
-def finish(result: RunResult, form: str) -> int:
-    """Print the result and return its exit code."""
-    from orchestrator.cli._render import print_document, print_matrix, print_summary
-
-    if form == "table":
-        print_matrix(result.items)
-        print_summary(result)
-    else:
-        print_document(result, form)
-    return result.exit_code
-
-
 async def switch(
     settings: Settings, models: tuple[str, ...], want: Want, kubeconfig: Path | None, options: dict[str, Any]
 ) -> RunResult:

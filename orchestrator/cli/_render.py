@@ -51,6 +51,16 @@ def print_document(value: Any, form: str) -> None:
     sys.stdout.write("\n")
 
 
+def print_result(result: RunResult | StatusDocument, form: str) -> int:
+    """Print what a run or a look came to, and return its exit code."""
+    if form == "table":
+        print_matrix(result.items)
+        print_summary(result)
+    else:
+        print_document(result, form)
+    return result.exit_code
+
+
 def as_json(value: Any) -> Any:
     """The JSON of a dataclass, in camelCase, as its published schema says."""
     if isinstance(value, dict | list):

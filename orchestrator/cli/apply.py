@@ -59,14 +59,15 @@ def command(  # noqa: PLR0913 - one parameter for each option
       orchestrator apply fable-5-rollout -o json > result.json
       orchestrator apply fable-5-regional-disable --take-over
     """
-    from orchestrator.cli._acting import Terms, finish
+    from orchestrator.cli._acting import Terms
     from orchestrator.cli._planning import optional_seconds, plan_options, seconds
+    from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
 
     options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
     terms = Terms(optional_seconds(wait_lock), seconds(cluster_deadline), held_fails=held == "fail")
     result = run(_apply(settings, playbook, kubeconfig, options, terms))
-    return finish(result, form)
+    return print_result(result, form)
 
 
 async def _apply(

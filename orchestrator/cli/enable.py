@@ -36,8 +36,9 @@ def command(
       orchestrator enable fable-5 --region eu-west
       orchestrator enable fable-5 mythos-5 --in EU --except-cluster eu-central-1
     """
-    from orchestrator.cli._acting import finish, switch
+    from orchestrator.cli._acting import switch
+    from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
     from orchestrator.core.verdict import Want
 
-    return finish(run(switch(settings, models, Want.ENABLED, kubeconfig, options)), form)
+    return print_result(run(switch(settings, models, Want.ENABLED, kubeconfig, options)), form)

@@ -33,16 +33,10 @@ def command(settings: Settings, /, *, models: tuple[str, ...], kubeconfig: Path 
       orchestrator status fable-5 --in EU
       orchestrator status -o json | jq '.items[] | select(.verdict != "verified")'
     """
-    from orchestrator.cli._render import print_document, print_matrix, print_summary
+    from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
 
-    document = run(_status(settings, models, kubeconfig, scope))
-    if form == "table":
-        print_matrix(document.items)
-        print_summary(document)
-    else:
-        print_document(document, form)
-    return document.exit_code
+    return print_result(run(_status(settings, models, kubeconfig, scope)), form)
 
 
 async def _status(

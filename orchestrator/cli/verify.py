@@ -42,19 +42,13 @@ def command(
       orchestrator verify playbooks/fable-5-rollout.yaml
       orchestrator verify fable-5 --expect disabled --region eu-west
     """
-    from orchestrator.cli._render import print_document, print_matrix, print_summary
+    from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
     from orchestrator.errors import UsageError
 
     if expect is None and len(subjects) > 1:
         raise UsageError("one playbook at a time", hint="with models, say --expect enabled or --expect disabled")
-    document = run(_verify(settings, subjects, expect, kubeconfig, scope))
-    if form == "table":
-        print_matrix(document.items)
-        print_summary(document)
-    else:
-        print_document(document, form)
-    return document.exit_code
+    return print_result(run(_verify(settings, subjects, expect, kubeconfig, scope)), form)
 
 
 async def _verify(
