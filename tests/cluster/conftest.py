@@ -7,14 +7,17 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from orchestrator import sandbox
+from orchestrator.documents import schemas
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
@@ -35,6 +38,18 @@ class ControlPlanes:
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout if done.returncode == 0 else done.stderr
+
+    def read(self, cluster: str, *arguments: str) -> Any:
+        """What `kubectl get` reads; None where the object is not there."""
+        found = self.kubectl(cluster, "get", *arguments, "-o", "json", check=False)
+        if "(NotFound)" in found.partition("\n")[0]:
+            return None
+        return json.loads(found)
+
+    def everywhere(self, *arguments: str, check: bool = True) -> None:
+        """The same kubectl command for every cluster, at once."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda cluster: self.kubectl(cluster, *arguments, check=check), self.clusters))
 
 
 @pytest.fixture(scope="session")
@@ -58,11 +73,9 @@ def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
 def namespace(control_planes: ControlPlanes) -> Iterator[str]:
     """A fresh namespace on every control plane, deleted (without waiting) afterwards."""
     name = f"t-{uuid.uuid4().hex[:8]}"
-    for cluster in control_planes.clusters:
-        control_planes.kubectl(cluster, "create", "namespace", name)
+    control_planes.everywhere("create", "namespace", name)
     yield name
-    for cluster in control_planes.clusters:
-        control_planes.kubectl(cluster, "delete", "namespace", name, "--wait=false", check=False)
+    control_planes.everywhere("delete", "namespace", name, "--wait=false", check=False)
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,7 @@ class TestWorkspace:
         pod_labels: dict[str, str] | None = None,
         pod_annotations: dict[str, str] | None = None,
         requests: dict[str, str] | None = None,
+        grace: int = 1,
         kind: str = "Deployment",
         **spec: Any,
     ) -> dict[str, Any]:
@@ -123,7 +137,7 @@ class TestWorkspace:
         template = {
             "metadata": {"labels": {**labels, **(pod_labels or {})}, "annotations": pod_annotations or {}},
             "spec": {
-                "terminationGracePeriodSeconds": 1,
+                "terminationGracePeriodSeconds": grace,
                 "containers": [{"name": "server", "image": image, "resources": {"requests": requests or {}}}],
             },
         }
@@ -162,6 +176,11 @@ class Finished:
         """The one document on stdout."""
         return json.loads(self.stdout)
 
+    def expect(self, code: int) -> Finished:
+        """Itself, when it ended with this code; else everything that it said."""
+        assert self.code == code, f"exit {self.code}, not {code}\n{self.stdout}\n{self.stderr}"
+        return self
+
     def items(self) -> dict[str, dict[str, Any]]:
         """The items of a result for one model, by cluster."""
         return {item["cluster"]: item for item in self.json["items"]}
@@ -170,16 +189,26 @@ class Finished:
 Run = Callable[..., Finished]
 
 
-@pytest.fixture
-def orchestrator(control_planes: ControlPlanes, tmp_path: Path) -> Run:
-    """Runs the real command line as its user would, with a state folder of the test's own."""
+def check_contract(done: Finished) -> None:
+    """Exactly one document on stdout, of a published kind, that says the exit code it came with."""
+    document = done.json
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind in schemas.PRINTED_KINDS:
+        Draft202012Validator(schemas.schema(kind)).validate(document)
+        # A plan is printed whatever the exit code says of it.
+        assert kind == "Plan" or document["exitCode"] == done.code, f"{kind}, but the exit code is {done.code}"
+
+
+def command_line(control_planes: ControlPlanes, home: Path) -> Run:
+    """Runs the real command line as its user would, with a home and a state folder of its own."""
 
     def run(*arguments: str, workspace: Path | None = None, env: dict[str, str] | None = None) -> Finished:
+        """Whatever is printed as JSON is held against the published schemas."""
         place = ["-C", str(workspace)] if workspace else []
         environment = {
             "PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "ORCHESTRATOR_STATE": str(tmp_path / "state"),
+            "HOME": str(home),
+            "ORCHESTRATOR_STATE": str(home / "state"),
             "KUBECONFIG": str(control_planes.kubeconfig),
             "NO_COLOR": "1",
             "COLUMNS": "160",
@@ -193,6 +222,15 @@ def orchestrator(control_planes: ControlPlanes, tmp_path: Path) -> Run:
             env=environment,
             check=False,
         )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        finished = Finished(done.returncode, done.stdout, done.stderr)
+        if "json" in arguments:
+            check_contract(finished)
+        return finished
 
     return run
+
+
+@pytest.fixture
+def orchestrator(control_planes: ControlPlanes, tmp_path: Path) -> Run:
+    """The real command line, with a home of the test's own."""
+    return command_line(control_planes, tmp_path)
