@@ -142,7 +142,10 @@ def pack_manifests(model: str, revision: str, manifests: tuple[JsonObject, ...])
 def unpack_manifests(secret: JsonObject) -> tuple[JsonObject, ...]:
     """The manifests kept in a Secret; raises ValueError when they cannot be read."""
     try:
-        return tuple(json.loads(gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default="")))))
+        found = json.loads(gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default=""))))
+        if not isinstance(found, list) or not all(isinstance(manifest, dict) for manifest in found):
+            raise TypeError("no list of objects")
+        return tuple(found)
     except (OSError, EOFError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"applied manifests are damaged: {error}") from error
 

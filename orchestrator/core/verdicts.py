@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.verdict import Judgement, Readiness, State, Verdict, Want
+from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
 
 
 def verdict_of(judgement: Judgement, want: Want, *, late: bool = False) -> Verdict:
@@ -40,3 +40,15 @@ def verdict_under_hold(state: State) -> Verdict:
             return Verdict.UNVERIFIED
         case _:
             return Verdict.RESIDUE
+
+
+def reasons_under_hold(holds: tuple[str, ...], state: State, seen: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """What there is to say of a model that a hold keeps off; `seen` counts only where its state is not known."""
+    held = Reason(code="held", message="kept off by " + ", ".join(holds))
+    match state:
+        case State.DISABLED:
+            return (held,)
+        case State.UNKNOWN:
+            return (held, *seen)
+        case _:
+            return (held, Reason(code="running-under-hold", message="it was seen running all the same"))

@@ -15,8 +15,8 @@ from orchestrator.core.observation import Expectation, Settled, Subject
 from orchestrator.core.plan import ClusterPlan, ItemPlan
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.result import ResultItem, Times
-from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
-from orchestrator.core.verdicts import verdict_of, verdict_under_hold
+from orchestrator.core.verdict import Judgement, Readiness, Reason, Verdict, Want
+from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
 from orchestrator.errors import ClusterError
 from orchestrator.execution import concluding
 from orchestrator.execution.changes import send_change
@@ -182,12 +182,8 @@ class _Item:
         """A hold keeps the model off: nothing is sent, and what is seen is said."""
         judgement = await self._ports.verifier.look(self._ports.writer, self._item.subject)
         self._result = concluding.seen(replace(self._result, holds=holds), judgement)
-        words = Reason(code="held", message="kept off by " + ", ".join(holds))
-        self._conclude(verdict_under_hold(judgement.state), (words,))
-        if judgement.state is State.UNKNOWN:
-            self._result = replace(self._result, reasons=(words, *judgement.reasons))
-        elif judgement.state is not State.DISABLED:
-            self._add(Reason(code="running-under-hold", message="it was seen running all the same"))
+        state = judgement.state
+        self._conclude(verdict_under_hold(state), reasons_under_hold(holds, state, judgement.reasons))
 
     async def _settle(self, *, soak: float) -> Settled:
         """Watch until it is what is wanted and has held, or time is up."""

@@ -16,7 +16,7 @@ from orchestrator.core.records import CatalogueEntry, manifests_name, unpack_man
 from orchestrator.core.result import StatusDocument, StatusItem, exit_code_of, outcome_of
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
-from orchestrator.core.verdicts import verdict_of
+from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
 from orchestrator.core.wish import Wish
 from orchestrator.delivery import HttpProber
 from orchestrator.delivery.snapshot import take_snapshot
@@ -25,6 +25,9 @@ from orchestrator.errors import ClusterError, OrchestratorError
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.requests import Asking, wish_for
 from orchestrator.workflow.session import Session
+
+_ANY = "*"
+"""Stands for every model where nobody knows of one, as in holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,21 @@ class _Looker:
 async def take_status(session: Session, models: tuple[str, ...], clusters: Iterable[Cluster]) -> StatusDocument:
     """Every model in every cluster, as it is: what the cluster's own catalogue wants, held against what is there.
 
-    A model of the workspace that a cluster knows nothing of is looked for there all the same.
+    A model of the workspace that a cluster knows nothing of is looked for there all the same. Raises UsageError for a
+    name that nobody knows.
     """
     started = session.clock.elapsed()
+    snapshots = await asyncio.gather(*(_catalogue_of(session, cluster) for cluster in clusters))
+    known = {name for snapshot in snapshots for name in (*snapshot.entries, *snapshot.damaged)}
+    known.update(session.workspace.model_names)
+    for name in models:
+        if name not in known and not any(snapshot.failure for snapshot in snapshots):
+            session.workspace.model(name)
     async with HttpProber() as prober:
         looker = _Looker(session, LiveVerifier(session.clock, prober))
-        found = await asyncio.gather(*(_status_of_cluster(looker, cluster, models) for cluster in clusters))
-    items = sorted((item for items, _ in found for item in items), key=lambda item: item.model)
-    sandboxes = [sandbox for _, sandbox in found if sandbox is not None]
+        found = await asyncio.gather(*(_status_of_cluster(looker, one, models, known) for one in snapshots))
+    items = sorted((item for of_cluster in found for item in of_cluster), key=lambda item: item.model)
+    sandboxes = [one.identity.sandbox for one in snapshots if one.identity is not None]
     return _document(session, tuple(items), started, rehearsal=bool(sandboxes) and all(sandboxes))
 
 
@@ -83,9 +93,8 @@ def _document(session: Session, items: tuple[StatusItem, ...], started: float, *
 
 async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> StatusItem:
     judged = _judged(item.subject, cluster, await looker.look(item.subject, cluster), item.want)
-    judged = replace(judged, holds=item.held_by)
-    if item.held_by and judged.state is State.DISABLED:
-        return replace(judged, verdict=Verdict.HELD)
+    if item.held_by:
+        return _under_hold(judged, item.held_by)
     if judged.verdict is Verdict.VERIFIED and item.changes:
         drift = tuple(
             Reason(code="drift", message=f"{change.verb} is due", object=str(change.ref)) for change in item.changes
@@ -94,49 +103,76 @@ async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> Sta
     return judged
 
 
+def _under_hold(item: StatusItem, holds: tuple[str, ...]) -> StatusItem:
+    """The item with its holds; what should be on without them is never verified, however well it runs."""
+    item = replace(item, holds=holds)
+    if not holds or item.want is not Want.ENABLED or item.verdict is Verdict.UNREACHABLE:
+        return item
+    reasons = reasons_under_hold(holds, item.state, item.reasons)
+    return replace(item, verdict=verdict_under_hold(item.state), reasons=reasons)
+
+
+async def _catalogue_of(session: Session, cluster: Cluster) -> ClusterSnapshot:
+    return await take_snapshot(session.writer(cluster.name), SnapshotRequest(whole_catalogue=True))
+
+
 async def _status_of_cluster(
-    looker: _Looker, cluster: Cluster, models: tuple[str, ...]
-) -> tuple[list[StatusItem], bool | None]:
-    snapshot = await take_snapshot(looker.session.writer(cluster.name), SnapshotRequest(whole_catalogue=True))
-    known = dict.fromkeys((*snapshot.entries, *snapshot.damaged, *looker.session.workspace.model_names))
-    asked = tuple(name for name in known if not models or name in models)
+    looker: _Looker, snapshot: ClusterSnapshot, models: tuple[str, ...], known: Iterable[str]
+) -> list[StatusItem]:
+    """One cluster's items: of the models that were named, else of those that the workspace or this cluster knows.
+
+    A cluster out of reach may have any model that anybody knows; it is never left out.
+    """
     if snapshot.failure:
-        return [_unreachable(model, cluster, snapshot.failure, None) for model in models or asked], None
-    items = await asyncio.gather(*(_status_of_model(looker, snapshot, model) for model in asked))
-    return list(items), bool(snapshot.identity and snapshot.identity.sandbox)
+        anything = tuple(dict.fromkeys(models)) or tuple(sorted(known)) or (_ANY,)
+        return [_unreachable(model, snapshot.cluster, snapshot.failure, None) for model in anything]
+    here = (*snapshot.entries, *snapshot.damaged, *looker.session.workspace.model_names)
+    asked = dict.fromkeys(models or here)
+    return list(await asyncio.gather(*(_status_of_model(looker, snapshot, model) for model in asked)))
 
 
 async def _status_of_model(looker: _Looker, snapshot: ClusterSnapshot, model: str) -> StatusItem:
     cluster, entry = snapshot.cluster, snapshot.entries.get(model)
     if model in snapshot.damaged:
         return _blank(model, cluster, Verdict.UNVERIFIED, snapshot.damaged[model])
+    want = entry.want if entry else None
     try:
+        manifests = await _manifests_of(looker.session, cluster, entry) if entry else ()
         subject = (
-            await _subject_of_entry(looker.session, snapshot, entry)
+            _subject_of_entry(snapshot, entry, manifests)
             if entry
             else _subject_of_workspace(looker.session, cluster, model)
         )
     except OrchestratorError as error:
-        return _blank(model, cluster, Verdict.UNVERIFIED, Reason(code=error.code, message=error.message))
-    want = entry.want if entry else None
+        verdict = _verdict_on(error) if isinstance(error, ClusterError) else Verdict.UNVERIFIED
+        return _blank(model, cluster, verdict, Reason(code=error.code, message=error.message), want)
     item = _judged(subject, cluster, await looker.look(subject, cluster), want)
-    item = replace(item, holds=snapshot.held_by(model))
+    if subject.revision and not manifests and item.verdict is Verdict.VERIFIED:
+        message = f"the manifests of revision {subject.revision} are not kept here, or damaged: drift cannot be seen"
+        item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(Reason(code="manifests-lost", message=message),))
     if entry is None and item.state is not State.DISABLED and item.verdict is not Verdict.UNREACHABLE:
         message = "something of this model runs here, and the cluster's catalogue does not know of it"
-        return replace(item, verdict=Verdict.UNVERIFIED, reasons=(Reason(code="not-in-catalogue", message=message),))
-    return item
+        unknown = Reason(code="not-in-catalogue", message=message)
+        item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(unknown,))
+    return _under_hold(item, snapshot.held_by(model))
 
 
-async def _subject_of_entry(session: Session, snapshot: ClusterSnapshot, entry: CatalogueEntry) -> Subject:
-    cluster = snapshot.cluster
-    manifests: tuple[JsonObject, ...] = ()
-    if entry.want is Want.ENABLED and entry.revision:
-        name = manifests_name(entry.model, entry.revision)
-        secret = await session.writer(cluster.name).get(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, name))
-        manifests = unpack_manifests(secret) if secret else ()
+async def _manifests_of(session: Session, cluster: Cluster, entry: CatalogueEntry) -> tuple[JsonObject, ...]:
+    """What was applied here, as far as it is kept and can be read."""
+    if entry.want is not Want.ENABLED or not entry.revision:
+        return ()
+    name = manifests_name(entry.model, entry.revision)
+    secret = await session.writer(cluster.name).get(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, name))
+    try:
+        return unpack_manifests(secret) if secret else ()
+    except ValueError:
+        return ()
+
+
+def _subject_of_entry(snapshot: ClusterSnapshot, entry: CatalogueEntry, manifests: tuple[JsonObject, ...]) -> Subject:
     # The model as the cluster knows it, which is what was applied there, whatever the workspace says now.
     model = read_definition(entry.model, entry.definition)
-    return planning.subject_of_entry(entry, model, cluster, manifests, snapshot.scalers)
+    return planning.subject_of_entry(entry, model, snapshot.cluster, manifests, snapshot.scalers)
 
 
 def _subject_of_workspace(session: Session, cluster: Cluster, model: str) -> Subject:

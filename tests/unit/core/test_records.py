@@ -132,6 +132,8 @@ def test_equal_manifests_are_kept_as_equal_bytes() -> None:
         {"gz": base64.b64encode(gzip.compress(b"no json")).decode()},
         {"gz": base64.b64encode(gzip.compress(b'[{"a": 1}]')[:-9]).decode()},
         {"gz": base64.b64encode(gzip.compress(b"7")).decode()},
+        {"gz": base64.b64encode(gzip.compress(b'{"a": 1}')).decode()},
+        {"gz": base64.b64encode(gzip.compress(b'["a"]')).decode()},
         {"gz": base64.b64encode(gzip.compress(b"[" * 100_000)).decode()},
         {"gz": base64.b64encode(gzip.compress(b"x")[:10] + b"\xff" * 20).decode()},
     ],
