@@ -60,6 +60,8 @@ class _Run:
         self._unlockable: Mapping[Key, ClusterError] = {}
         self._done: dict[tuple[str, str], ClusterResult] = {}
         """By (step, cluster)."""
+        self._left: tuple[tuple[Key, ClusterError], ...] = ()
+        """Locks that could not be released, and why."""
         self._failed: tuple[WavePlan, str] | None = None
         self._is_due = plan.is_due
 
@@ -122,14 +124,18 @@ class _Run:
             self._done.update({(wave.step, result.cluster): result for result in results})
 
     async def unlock(self) -> None:
-        left = await self._locks.release()
+        left = self._left = await self._locks.release()
         items = self._items()
         verdicts = {verdict.value: sum(item.verdict is verdict for item in items) for verdict in Verdict}
         locks = {f"{model} in {cluster}": error.code for (cluster, model), error in left}
         self._emit(EventType.RUN_ENDED, verdicts={key: n for key, n in verdicts.items() if n}, locksLeft=locks)
 
     def outcome(self) -> RunOutcome:
-        items = self._items()
+        left = dict(self._left)
+        items = tuple(
+            concluding.with_lock_left(item, error) if (error := left.get((item.cluster, item.model))) else item
+            for item in self._items()
+        )
         ended_early = any(
             item.verdict is Verdict.NOT_RUN or any(reason.code == "interrupted" for reason in item.reasons)
             for item in items

@@ -41,6 +41,14 @@ class EnabledRules:
 
     def findings(self) -> Iterator[Assessment]:
         """Every finding; none that is not done may be missing."""
+        is_done = True
+        for one in self._on_everything():
+            is_done = is_done and one.readiness is Readiness.DONE
+            yield one
+        if not is_done:
+            yield from self._on_what_would_tell_sooner()
+
+    def _on_everything(self) -> Iterator[Assessment]:
         for reason in self._observation.unseen:
             if reason.field in _RELEVANT:
                 yield Assessment(Readiness.UNKNOWN, (reason,))
@@ -51,6 +59,12 @@ class EnabledRules:
             except READING_ERRORS as error:
                 yield unreadable(expectation.ref, error)
         yield from _on_probes(self._subject, self._observation.probes)
+
+    def _on_what_would_tell_sooner(self) -> Iterator[Assessment]:
+        """Parts that could not be seen and would say why it is not done; to what is done they matter nothing."""
+        for reason in self._observation.unseen:
+            if reason.field not in _RELEVANT:
+                yield Assessment(Readiness.UNKNOWN, (reason,))
 
     def _on_the_whole(self) -> Iterator[Assessment]:
         subject = self._subject

@@ -18,7 +18,7 @@ from orchestrator.core.scope import Scope
 from orchestrator.delivery import FleetConnection, SystemClock, Timeouts, connect
 from orchestrator.documents.vocabulary import Vocabulary
 from orchestrator.documents.workspace import Workspace
-from orchestrator.errors import ClusterError
+from orchestrator.errors import ClusterError, Forbidden
 from orchestrator.geo.jurisdictions import load_jurisdictions
 from orchestrator.geo.nodes import contradiction
 from orchestrator.planning.safety import RULES
@@ -97,9 +97,14 @@ def _rests_on_geography(scope: Scope | None) -> bool:
 
 
 async def _contradiction(session: Session, cluster: Cluster) -> str | None:
-    """A cluster that does not answer contradicts nothing: it is named unreachable by the plan."""
+    """A cluster that does not answer contradicts nothing: it is named unreachable by the plan.
+
+    Where its nodes may not be read nobody could notice a contradiction, so it counts as one.
+    """
     try:
         nodes = await session.writer(cluster.name).list(NODES)
+    except Forbidden as error:
+        return f"declared in {cluster.country}, which its nodes cannot contradict: {error.message}"
     except ClusterError:
         return None
     return contradiction(cluster, [dig(node, "metadata", "labels", default={}) for node in nodes.items])
