@@ -10,6 +10,7 @@ from orchestrator.core.text import printable
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
     from orchestrator.core.plan import Change, ItemPlan, Plan, WavePlan
     from orchestrator.core.schema import Seconds
     from orchestrator.core.wish import PlanOptions
@@ -45,8 +46,8 @@ def optional_seconds(text: str | None) -> float | None:
     return None if text is None else seconds(text)
 
 
-def print_plan(plan: Plan) -> None:
-    """The plan as a person reads it: steps, clusters, objects, fields, and the counts at the end."""
+def print_plan(plan: Plan, settings: Settings) -> None:
+    """The plan as a person reads it: steps, clusters, objects, fields, limits, and the counts at the end."""
     out = console()
     for number, wave in enumerate(plan.waves, 1):
         out.print(f"step {number}/{len(plan.waves)} {printable(wave.step, 60)}: {wave.want}")
@@ -63,6 +64,10 @@ def print_plan(plan: Plan) -> None:
     if plan.not_covered:
         names = ", ".join(printable(name, 60) for name in plan.not_covered)
         out.print(f"not covered: contexts outside the fleet: {names}")
+    out.print(
+        f"limits: {settings.connect_timeout} to connect; {settings.request_timeout} for a request; 10m to send everything "
+        "to one cluster (apply --cluster-deadline); locks last 30s and are renewed every 10s"
+    )
     out.print(summary(plan))
 
 

@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if save:
         _save(settings.path(save), plan)
     if form == "table":
-        print_plan(plan)
+        print_plan(plan, settings)
     else:
         print_document(to_document(plan, masked=True), form)
     return _exit_code(plan, tell_changes)
