@@ -65,8 +65,8 @@ def print_plan(plan: Plan, settings: Settings) -> None:
         names = ", ".join(printable(name, 60) for name in plan.not_covered)
         out.print(f"not covered: contexts outside the fleet: {names}")
     out.print(
-        f"limits: {settings.connect_timeout} to connect; {settings.request_timeout} for a request; 10m to send everything "
-        "to one cluster (apply --cluster-deadline); locks last 30s and are renewed every 10s"
+        f"limits: {settings.connect_timeout} to connect; {settings.request_timeout} for a request; "
+        "10m to send everything to one cluster (apply --cluster-deadline); locks last 30s and are renewed every 10s"
     )
     out.print(summary(plan))
 
