@@ -77,6 +77,11 @@ class Kind:
     """For a reverter's own kind: whether this owner is suspended, so that it reverts nothing."""
 
     @property
+    def deploys(self) -> bool:
+        """Whether its objects make others run, whose number and place only their own tool knows."""
+        return self.is_paused is not None
+
+    @property
     def group_kind(self) -> GroupKind:
         """The kind in its group; the key under which it is found."""
         return self.resource.group_kind

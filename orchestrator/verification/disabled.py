@@ -36,6 +36,9 @@ class DisabledRules:
         if not self._subject.expectations or not namespaces_of(self._subject):
             words = "nothing of it was found here, and nothing says where to look"
             yield finding(Readiness.UNKNOWN, "found-nowhere", words)
+        elif self._has_lost_its_marks():
+            words = "the workloads that were adopted are gone, and nothing else tells which pods were theirs"
+            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
         for expectation in self._subject.expectations:
             try:
                 yield from list(self._on_object(expectation))
@@ -48,17 +51,28 @@ class DisabledRules:
         yield from findings_on_waking(self._subject, self._observation)
         yield from self._on_probes()
 
+    def _has_lost_its_marks(self) -> bool:
+        """Whether nobody could tell an orphaned pod: an adopted template has no label of ours, only its selector."""
+        model, objects = self._subject.model, self._observation.objects
+        match = model.match
+        if model.adopt is None or match.labels or match.weights or match.images:
+            return False
+        return not any(expectation.ref in objects for expectation in self._subject.expectations)
+
     def _on_object(self, expectation: Expectation) -> Iterator[Assessment]:
         ref, live = expectation.ref, self._observation.objects.get(expectation.ref)
         kind = plugins.kinds().get(ref.group_kind)
         if live is None or ref.group_kind == POD:
             return
-        if kind is None:
-            rule = health_rule(self._subject, ref.group_kind)
-            if rule is None or not rule.inert:
-                words = "it is there, and no rule says whether this kind runs pods"
-                yield finding(Readiness.UNKNOWN, "unknown-kind", words, object_=ref)
-        elif kind.workload is not None:
+        rule = health_rule(self._subject, ref.group_kind)
+        is_inert = rule is not None and rule.inert
+        if kind is None and not is_inert:
+            words = "it is there, and no rule says whether this kind runs pods"
+            yield finding(Readiness.UNKNOWN, "unknown-kind", words, object_=ref)
+        elif kind is not None and kind.deploys and not is_inert:
+            words = "it deploys workloads by itself, which are not stopped with it and not looked for"
+            yield finding(Readiness.UNKNOWN, "not-switchable", words, object_=ref)
+        elif kind is not None and kind.workload is not None:
             yield kind.workload.assess_stopped(live, expectation.wanted)
 
     def _on_pods_and_endpoints(self) -> Iterator[Assessment]:

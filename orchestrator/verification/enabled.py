@@ -148,7 +148,10 @@ class EnabledRules:
                 continue
             named = {(one.group_kind, one.namespace, one.name) for one in rules.scaler.targets(scaler)}
             ref = expectation.ref
-            if (ref.group_kind, ref.namespace, ref.name) in named and rules.scaler.can_wake(scaler):
+            reason = rules.scaler.can_wake(scaler)
+            # One that merely has not said that it leaves a zero alone is no promise to raise it.
+            wakes = reason is not None and reason.code == "can-wake"
+            if wakes and (ref.group_kind, ref.namespace, ref.name) in named:
                 return False
         return True
 

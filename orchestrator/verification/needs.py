@@ -85,7 +85,7 @@ def _later_needs(subject: Subject, observation: Observation, *, exhaustively: bo
 
 def _matters_when_off(expectation: Expectation) -> bool:
     kind = plugins.kinds().get(expectation.ref.group_kind)
-    return kind is None or kind.workload is not None or kind.group_kind == POD
+    return kind is None or kind.workload is not None or kind.deploys or kind.group_kind == POD
 
 
 def _objects(expectations: list[Expectation], subject: Subject) -> Iterator[Need]:

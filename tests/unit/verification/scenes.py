@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.core.kind import Wanted
-from orchestrator.core.model import HealthRule, Match, Model, Probe, ReadyCondition, SharedWorkload
+from orchestrator.core.model import Adoption, HealthRule, Match, Model, Probe, ReadyCondition, SharedWorkload
 from orchestrator.core.objects import JsonObject, ref_of
 from orchestrator.core.observation import Expectation, Observation, ProbeOutcome, Subject
 from orchestrator.core.verdict import Reason, Want
@@ -35,6 +35,7 @@ def model_of(spec: JsonObject) -> Model:
     return Model(
         name="fable-5",
         serves=tuple(spec.get("serves", ())),
+        adopt=Adoption(selector=spec["adopt"]) if "adopt" in spec else None,
         match=Match(
             labels=match.get("labels", {}),
             weights=tuple(match.get("weights", ())),
