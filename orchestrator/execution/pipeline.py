@@ -190,6 +190,9 @@ class _Item:
         deadline = self._ports.clock.elapsed() + self._terms.progress_deadline
 
         def tell(judgement: Judgement) -> None:
+            if soak and judgement.readiness is Readiness.DONE:
+                self._sender.emit(EventType.SOAKING, {"seconds": soak})
+                return
             words = [reason.message for reason in judgement.reasons[:3]]
             self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
 
