@@ -20,6 +20,7 @@ from orchestrator.errors import Unreachable
 EXEC_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 EXEC_CONFIG = "client.authentication.k8s.io/exec"
 """Extension of a cluster that holds what its credential plugin wants to know."""
+_CONTENT_LIMIT = 4 * 1024 * 1024
 _TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n")
 # Characters that RFC 9110 allows in a field name; the rest of an extra key is percent-encoded, as client-go does.
@@ -86,7 +87,8 @@ class Entry:
         if path is None:
             return None
         try:
-            return path.read_bytes()
+            with path.open("rb") as file:
+                return file.read(_CONTENT_LIMIT)
         except (OSError, ValueError) as error:
             self.refuse(f"`{key}` {path} cannot be read: {getattr(error, 'strerror', None) or 'bad path'}")
 

@@ -108,9 +108,17 @@ def load_kubeconfig(explicit: Path | None = None, environ: Mapping[str, str] | N
         return Kubeconfig([_read(explicit)])
     named = [Path(part) for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     candidates = named or [_home(environ) / ".kube" / "config"]
-    files = [_read(path) for path in dict.fromkeys(candidates) if path.exists()]
+    files = [_read(path) for path in dict.fromkeys(candidates) if _is_there(path)]
     in_pod = not named and not files and environ.get("KUBERNETES_SERVICE_HOST")
     return Kubeconfig(files, pod=_service_account(environ) if in_pod else None)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # It is there, but not for us: reading it tells why.
+        return True
 
 
 def _home(environ: Mapping[str, str]) -> Path:

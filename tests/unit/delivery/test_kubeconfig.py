@@ -10,45 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.delivery.entries import ClientCertificate, Context
-from orchestrator.delivery.kubeconfig import IN_CLUSTER, Kubeconfig, load_kubeconfig
-from orchestrator.errors import DocumentError, Unreachable
-
-
-def document(
-    name: str = "one", *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None, **more: Any
-) -> dict[str, Any]:
-    """A kubeconfig with one context, whose cluster and user have the same name."""
-    return {
-        "clusters": [{"name": name, "cluster": cluster or {"server": f"https://{name}.example"}}],
-        "users": [{"name": name, "user": user or {"token": f"token-of-{name}"}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        **more,
-    }
-
-
-def write(path: Path, content: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return path
-
-
-def load(tmp_path: Path, *documents: Any) -> Kubeconfig:
-    paths = [write(tmp_path / f"{number}.yaml", content) for number, content in enumerate(documents)]
-    return load_kubeconfig(None, {"KUBECONFIG": os.pathsep.join(map(str, paths)), "HOME": str(tmp_path)})
-
-
-def read(tmp_path: Path, *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -> Context:
-    server = {"server": "https://one.example", **(cluster or {})}
-    return load(tmp_path, document(cluster=server, user=user)).context("one")
-
-
-def refusal(tmp_path: Path, *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -> str:
-    with pytest.raises(Unreachable) as caught:
-        read(tmp_path, cluster=cluster, user=user)
-    assert caught.value.code == "context"
-    assert "0.yaml" in caught.value.message
-    return caught.value.message
+from orchestrator.delivery.entries import ClientCertificate
+from orchestrator.delivery.kubeconfig import IN_CLUSTER, load_kubeconfig
+from orchestrator.errors import DocumentError
+from tests.unit.delivery.kubeconfigs import document, load, read, refusal, write
 
 
 class TestMerging:
@@ -244,72 +209,3 @@ class TestUser:
             },
         )
         assert "s3cret" not in repr(context)
-
-
-class TestBroken:
-    def test_context_without_its_parts(self, tmp_path: Path) -> None:
-        contexts = [
-            {"name": "no cluster", "context": {"cluster": "gone", "user": "one"}},
-            {"name": "no user", "context": {"cluster": "one", "user": "gone"}},
-            {"name": "empty"},
-            {"name": "good", "context": {"cluster": "one", "user": "one"}},
-        ]
-        config = load(tmp_path, {**document(), "contexts": contexts})
-        for name in ("no cluster", "no user", "empty"):
-            with pytest.raises(Unreachable) as caught:
-                config.context(name)
-            assert name in caught.value.message
-            assert "0.yaml" in caught.value.message
-        assert config.context("good").server.url
-
-    def test_name_twice_in_one_file_is_ambiguous(self, tmp_path: Path) -> None:
-        twice = document()
-        twice["users"] *= 2
-        with pytest.raises(Unreachable, match="twice"):
-            load(tmp_path, twice).context("one")
-
-    def test_unknown_context_is_named_harmlessly(self, tmp_path: Path) -> None:
-        with pytest.raises(Unreachable) as caught:
-            load(tmp_path, document()).context("evil\x1b]0;title")
-        assert "\x1b" not in caught.value.message
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "{",
-            "- a list",
-            "clusters: [{cluster: {}}]",
-            "clusters: text",
-            "a: !!python/object/apply:os.system ['true']",
-            "[" * 100_000,
-            "- " * 100_000,
-            "\x00",
-            "a: \ud800".encode("utf-16", "surrogatepass").decode("latin-1"),
-        ],
-        ids=["cut", "list", "no name", "no entries", "python tag", "deep flow", "deep block", "control", "bytes"],
-    )
-    def test_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
-        """It is an error of the file, naming it; never a crash."""
-        path = tmp_path / "bad.yaml"
-        path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(DocumentError) as caught:
-            load_kubeconfig(path, {})
-        assert caught.value.file == str(path)
-
-    def test_alias_bomb_costs_nothing(self, tmp_path: Path) -> None:
-        lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
-        assert load(tmp_path, "\n".join(lines)).contexts() == ()
-
-    def test_too_large(self, tmp_path: Path) -> None:
-        path = tmp_path / "big"
-        with path.open("wb") as file:
-            file.truncate(33 * 1024 * 1024)
-        with pytest.raises(DocumentError, match="larger"):
-            load_kubeconfig(path, {})
-
-    def test_error_of_the_file_quotes_no_secret(self, tmp_path: Path) -> None:
-        with pytest.raises(DocumentError) as caught:
-            load(tmp_path, "users:\n- user: {token: s3cret\n  - x")
-        assert "s3cret" not in str(caught.value)
-        assert caught.value.__cause__ is None
-        assert caught.value.line in (3, 4)
