@@ -18,6 +18,9 @@ from orchestrator.planning.applying import refusals_of_live
 from orchestrator.planning.draft import Draft
 from orchestrator.planning.rendering import named_replicas
 from orchestrator.planning.scaling import Scalers, replicas_of, scale_up
+from orchestrator.planning.subjects import refs_of
+
+_NOT_SELECTED = "the selector does not find it any more; it stays on record until somebody takes our label off it"
 
 
 def adopt(wish: Wish, snapshot: ClusterSnapshot, scalers: Scalers, options: PlanOptions) -> Draft:
@@ -43,13 +46,31 @@ def adopt(wish: Wish, snapshot: ClusterSnapshot, scalers: Scalers, options: Plan
         changes += scale_up(ref, workload, replicas_of(workload), wanted, scalers)
         replicas[ref] = wanted
         expectations.append(Expectation(ref, None, Wanted(replicas=None if scalers.own(ref) else wanted)))
+    left, known = _no_longer_selected(model, snapshot)
     return Draft(
         changes=tuple(changes),
         expectations=tuple(expectations),
-        replicas=replicas,
-        objects=frozenset(map(ref_of, found)),
+        replicas={**known, **replicas},
+        objects=frozenset(map(ref_of, found)) | left,
+        notes=tuple(Reason(code="not-selected", message=_NOT_SELECTED, object=str(ref)) for ref in sorted(left)),
         refusals=tuple(refusals),
     )
+
+
+def _no_longer_selected(model: str, snapshot: ClusterSnapshot) -> tuple[frozenset[ObjectRef], dict[ObjectRef, int]]:
+    """What was adopted earlier, is there and is selected no more, and the replicas on record.
+
+    Its pods are known by its own selector alone: once forgotten, nobody would find them when the model goes off.
+    """
+    entry, found = snapshot.entries.get(model), set(map(ref_of, snapshot.adopted.get(model, ())))
+    if entry is None:
+        return frozenset(), {}
+    left = frozenset(
+        ref
+        for ref in set(refs_of(entry)) - found
+        if ref in snapshot.unread or dig(snapshot.live.get(ref), "metadata", "labels", LABEL_MODEL) == model
+    )
+    return left, {ref: entry.replicas[str(ref)] for ref in left if str(ref) in entry.replicas}
 
 
 def _label_change(workload: JsonObject, model: str) -> tuple[Change, ...]:

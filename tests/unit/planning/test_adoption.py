@@ -14,7 +14,7 @@ from orchestrator.core.objects import LABEL_MODEL, JsonObject
 from orchestrator.core.plan import Verb
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.snapshot import ClusterSnapshot
-from orchestrator.core.verdict import Want
+from orchestrator.core.verdict import Reason, Want
 from tests.unit.planning.samples import DEPLOYMENT, HPA, as_live, codes, planned, snapshot, verbs, wish
 
 ADOPTED = Model(name="fable-5", adopt=Adoption(selector={"app": "fable"}))
@@ -104,6 +104,44 @@ def test_what_was_adopted_before_is_looked_for_where_it_was() -> None:
     entry = planned(ON, with_workload()).entry
     off = planned(OFF, snapshot({DEPLOYMENT: workload(4)}, entry=entry))
     assert verbs(off) == ["scale Deployment 0"]
+
+
+class TestNoLongerSelected:
+    """The selector, or the labels that it asks for, changed: what was adopted runs on, and must be found again."""
+
+    old = replace(DEPLOYMENT, name="old")
+
+    def found(self, label: str | None) -> ClusterSnapshot:
+        before = workload(2, label=label)
+        before["metadata"]["name"] = "old"
+        entry = CatalogueEntry(
+            model="fable-5",
+            want=Want.ENABLED,
+            objects=tuple(("apps/v1", "Deployment", "fable", name) for name in ("old", "server")),
+            replicas={"apps/Deployment fable/old": 2, PRINTED: 4},
+        )
+        return snapshot({self.old: before}, adopted={"fable-5": (workload(label="fable-5"),)}, entry=entry)
+
+    def test_it_stays_on_record_so_that_a_stop_finds_it(self) -> None:
+        found = self.found("fable-5")
+        item = planned(ON, found)
+        again = planned(ON, replace(found, entries={"fable-5": item.entry}))
+        assert (item.changes, again.is_change) == ((), False)
+        assert ("apps/v1", "Deployment", "fable", "old") in item.entry.objects
+        assert item.entry.replicas["apps/Deployment fable/old"] == 2
+        assert [(note.code, note.object) for note in item.notes] == [("not-selected", "apps/Deployment fable/old")]
+        assert sorted(verbs(planned(OFF, self.found("fable-5")))) == ["scale Deployment 0", "scale Deployment 0"]
+
+    def test_it_stays_on_record_where_it_cannot_be_read(self) -> None:
+        found = self.found("fable-5")
+        unread = {self.old: Reason(code="forbidden", message="may not get")}
+        live = {ref: obj for ref, obj in found.live.items() if ref != self.old}
+        item = planned(ON, replace(found, live=live, unread=unread))
+        assert ("apps/v1", "Deployment", "fable", "old") in item.entry.objects
+
+    def test_without_our_label_it_is_its_owners_again(self) -> None:
+        item = planned(ON, self.found(None))
+        assert item.entry.objects == (("apps/v1", "Deployment", "fable", "server"),)
 
 
 def test_another_models_workload_is_refused() -> None:
