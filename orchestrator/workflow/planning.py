@@ -11,21 +11,30 @@ from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.wish import PlanOptions, PlanRequest
 from orchestrator.delivery.snapshot import preview, take_snapshot
 from orchestrator.documents.envelope import Document
-from orchestrator.workflow.requests import Asking, Command, request_for_command, request_for_playbook
+from orchestrator.workflow.requests import (
+    Asking,
+    Command,
+    check_command,
+    check_playbook,
+    request_for_command,
+    request_for_playbook,
+)
 from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of
 
 
 async def plan_playbook(session: Session, playbook: Document[Playbook], options: PlanOptions) -> Plan:
     """The plan of a playbook against the clusters as they are now."""
-    contradicted = await contradictions(session, scopes_of(playbook.value))
-    asking = Asking(workspace=session.workspace, fleet=session.fleet, contradicted=contradicted, options=options)
+    asking = Asking(workspace=session.workspace, fleet=session.fleet, options=options)
+    check_playbook(asking, playbook)
+    asking = replace(asking, contradicted=await contradictions(session, scopes_of(playbook.value)))
     return await plan_request(session, request_for_playbook(asking, playbook))
 
 
 async def plan_command(session: Session, command: Command, options: PlanOptions) -> Plan:
     """The plan of `enable` or `disable` against the clusters as they are now."""
-    contradicted = await contradictions(session, [command.scope])
-    asking = Asking(workspace=session.workspace, fleet=session.fleet, contradicted=contradicted, options=options)
+    asking = Asking(workspace=session.workspace, fleet=session.fleet, options=options)
+    check_command(asking, command)
+    asking = replace(asking, contradicted=await contradictions(session, [command.scope]))
     return await plan_request(session, request_for_command(asking, command))
 
 

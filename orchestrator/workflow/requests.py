@@ -16,6 +16,7 @@ from orchestrator.core.wish import PlanOptions, PlanRequest, Wish, WishedWave
 from orchestrator.documents.envelope import Document
 from orchestrator.documents.placement import place_steps, purpose_of
 from orchestrator.documents.workspace import Workspace
+from orchestrator.errors import UsageError
 from orchestrator.geo.scopes import Purpose, resolve, select
 
 
@@ -44,6 +45,35 @@ class Asking:
     def resolve(self, scope: Scope, fleet: Fleet, *, purpose: Purpose) -> ResolvedScope:
         """The clusters of a scope; what is undeclared or contradicted falls on the safe side."""
         return resolve(scope, fleet, purpose=purpose, contradicted=self.contradicted)
+
+
+def check_playbook(asking: Asking, document: Document[Playbook]) -> None:
+    """Raise whatever is wrong with a playbook, its models and its scopes, before any cluster is asked anything."""
+    for model in asking.workspace.models_of(document):
+        _manifests(asking, model)
+    place_steps(document, asking.fleet, _resolve_unasked)
+
+
+def check_command(asking: Asking, command: Command) -> None:
+    """Raise whatever is wrong with a single command, its models and its scope, before any cluster is asked anything."""
+    for name in command.models:
+        _manifests(asking, asking.workspace.model(name))
+    _resolve_unasked(command.scope, asking.fleet, purpose="enable" if command.want is Want.ENABLED else "disable")
+
+
+def _resolve_unasked(scope: Scope, fleet: Fleet, *, purpose: Purpose) -> ResolvedScope:
+    """A scope as the fleet file alone has it.
+
+    What nodes contradict narrows an enable and widens a disable: an enable that is empty now stays so, a disable only
+    if not even a contradiction could bring a cluster into it.
+    """
+    try:
+        return resolve(scope, fleet, purpose=purpose)
+    except UsageError:
+        if purpose == "enable":
+            raise
+    resolve(scope, fleet, purpose=purpose, contradicted={cluster.name: "not asked yet" for cluster in fleet.clusters})
+    return ResolvedScope(clusters=(), words=(), undeclared=())
 
 
 def request_for_playbook(asking: Asking, document: Document[Playbook]) -> PlanRequest:
