@@ -38,11 +38,8 @@ def locks(planes: ControlPlanes, cluster: str, model: str) -> list[str]:
 
 
 def soaked(planes: ControlPlanes, cluster: str, model: str) -> Any:
-    """What the cluster has on record of soaks that passed."""
-    found = planes.read(cluster, "configmaps", "-n", OURS)["items"]
-    (entry,) = [one for one in found if one["metadata"]["name"].endswith(model) and "catalogue" in str(one["metadata"])]
-    texts = [json.loads(text) for text in entry["data"].values() if text.startswith("{")]
-    return next((text["soaked"] for text in texts if "soaked" in text), None)
+    """What the cluster has on record of soaks that passed, by playbook and step."""
+    return json.loads(planes.read(cluster, "configmap", f"model.{model}", "-n", OURS)["data"]["entry"])["soaked"]
 
 
 def hold_lock(planes: ControlPlanes, cluster: str, model: str) -> None:

@@ -48,11 +48,9 @@ def live(planes: ControlPlanes, cluster: str, workspace: TestWorkspace) -> tuple
 
 
 def record(planes: ControlPlanes, cluster: str, workspace: TestWorkspace) -> Any:
-    """What the cluster's own catalogue says of the model: (uid of the record, content), or None."""
-    found = planes.read(cluster, "configmaps", "-n", "orchestrator-system")
-    mine = [one for one in found["items"] if one.get("data", {}).get("model", workspace.model) == workspace.model]
-    named = [one for one in mine if workspace.model in one["metadata"]["name"]]
-    return [one["data"] for one in named] or None
+    """What the cluster's own catalogue says of the model; None where it knows nothing of it."""
+    found = planes.read(cluster, "configmap", f"model.{workspace.model}", "-n", "orchestrator-system")
+    return found and found["data"]
 
 
 def words(done: Finished, cluster: str) -> str:
