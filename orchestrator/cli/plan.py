@@ -79,11 +79,11 @@ async def _plan(settings: Settings, playbook: str, kubeconfig: Path | None, opti
 
 
 def _exit_code(plan: Plan, tell_changes: bool) -> int:
-    """A plan that would be refused is 4; one that does not know every cluster is 3; changes are 10 when asked for."""
+    """A plan that would be refused is 4; one that does not know everything is 3; changes are 10 when asked for."""
     items = [item for wave in plan.waves for part in wave.clusters for item in part.items]
     if plan.refusals or any(item.refusals for item in items):
         return 4
-    if any(wave.unreachable for wave in plan.waves):
+    if any(wave.unreachable for wave in plan.waves) or any(item.doubts for item in items):
         return 3
     return 10 if tell_changes and plan.has_changes else 0
 

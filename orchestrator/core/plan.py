@@ -86,6 +86,8 @@ class ItemPlan:
     """What the reader should know: who may undo this, what is not pruned, undeclared geography."""
     refusals: tuple[Reason, ...] = ()
     """Why this item must not be carried out: fields owned by others, another playbook, an invalid object."""
+    doubts: tuple[Reason, ...] = ()
+    """What could not be read or understood, and had to be: with any, the plan is incomplete and proves nothing."""
     soak_due: bool = False
     """Whether the cluster lacks the record that this step's soak and checks passed for this revision."""
 

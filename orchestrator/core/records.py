@@ -62,13 +62,9 @@ class CatalogueEntry:
         """What is recorded of a soak that passed: the revision, `adopted`, or `disabled`."""
         return "disabled" if self.want is Want.DISABLED else self.revision or "adopted"
 
-    def soak_key(self, step: str) -> str:
-        """Under which name the soak of a step is recorded."""
-        return f"{self.playbook or '-'}/{step}"
-
-    def has_soaked(self, step: str) -> bool:
-        """Whether the soak and checks of a step have passed for what this entry says."""
-        return self.soaked.get(self.soak_key(step)) == self.soak_mark
+    def has_soaked(self, key: str) -> bool:
+        """Whether the soak and checks under a `soak_key` have passed for what this entry says."""
+        return self.soaked.get(key) == self.soak_mark
 
     def to_config_map(self) -> JsonObject:
         """The ConfigMap that keeps this entry."""
@@ -110,6 +106,11 @@ class CatalogueEntry:
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"catalogue entry is damaged: {error}") from error
+
+
+def soak_key(playbook: str | None, step: str) -> str:
+    """Under which name the soak of a step is recorded; a single command's is never taken for a playbook's."""
+    return f"{playbook or '-'}/{step}"
 
 
 def record(kind: str, name: str, what: str, model: str, content: JsonObject) -> JsonObject:

@@ -45,7 +45,7 @@ class _Item:
         self._result = concluding.blank(item, part.cluster, Verdict.NOT_RUN)
         self._entry_written = False
         self._sending = False
-        self._doubt: Reason | None = None
+        self._doubts = item.doubts
         """Why nothing can be called verified, whatever is seen."""
 
     async def carry_out(self) -> ItemResult:
@@ -100,10 +100,10 @@ class _Item:
             try:
                 entry = await read_entry(writer, model)
             except ClusterError as error:
-                self._doubt = reason_of(error)
+                self._doubts = (*self._doubts, reason_of(error))
                 return True
             if entry not in (None, item.previous):
-                self._doubt = concluding.STALE_PLAN
+                self._doubts = (*self._doubts, concluding.STALE_PLAN)
                 self._item = replace(item, entry=with_objects_of(item.entry, entry))
             return True
         if holds := await holds_on(writer, model):
@@ -218,8 +218,8 @@ class _Item:
         self._conclude(verdict, (refused if refused and refused.code == reason.code else reason,))
 
     def _conclude(self, verdict: Verdict, reasons: tuple[Reason, ...]) -> None:
-        if self._doubt is not None and verdict is Verdict.VERIFIED:
-            verdict, reasons = Verdict.UNVERIFIED, (*reasons, self._doubt)
+        if self._doubts and verdict is Verdict.VERIFIED:
+            verdict, reasons = Verdict.UNVERIFIED, (*reasons, *self._doubts)
         self._result = replace(self._result, verdict=verdict, reasons=reasons)
 
     def _add(self, reason: Reason) -> None:

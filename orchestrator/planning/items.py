@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator import plugins
 from orchestrator.core.plan import Change, ItemPlan, Verb
-from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.records import CatalogueEntry, soak_key
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.core.wish import PlanOptions, Wish, WishedWave
@@ -19,7 +19,7 @@ from orchestrator.planning.pruning import Leftovers, find_leftovers
 from orchestrator.planning.rendering import Rendering, render
 from orchestrator.planning.scaling import Scalers, scalers_among
 from orchestrator.planning.stopping import stop
-from orchestrator.planning.subjects import subject_of
+from orchestrator.planning.subjects import refs_of, subject_of
 
 
 def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: PlanOptions) -> ItemPlan:
@@ -34,20 +34,25 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
     entry = entry_for(wish, rendering, draft, previous)
     changes = draft.changes if may_write else ()
     damage = _damage(wish, snapshot)
+    # What is damaged may be another version's: it says what else runs here, and is not overwritten unasked.
+    may_record = may_write and (options.take_over or not damage)
     refused_damage = damage if wish.want is Want.ENABLED and not options.take_over else ()
     return ItemPlan(
         step=wish.step,
         subject=subject_of(wish.model, wish.cluster, wish.want, draft.expectations, rendering.revision),
         changes=changes,
         entry=entry,
-        entry_changes=may_write and entry != previous,
+        entry_changes=may_record and entry != previous,
         manifests=rendering.own if wish.want is Want.ENABLED else (),
         previous=previous,
         absent_before=tuple(change.ref for change in changes if change.verb is Verb.CREATE),
         held_by=held_by,
         notes=(*draft.notes, *draft.blind, *damage, *_reverters(changes, snapshot)),
         refusals=(*draft.refusals, *_foreign_playbook(wish, previous, options), *refused_damage),
-        soak_due=may_write and bool(wave.soak or wave.checks) and not entry.has_soaked(wish.step),
+        doubts=(*_unread(rendering, previous, snapshot), *(damage if wish.want is Want.DISABLED else ())),
+        soak_due=may_record
+        and bool(wave.soak or wave.checks)
+        and not entry.has_soaked(soak_key(wish.playbook, wish.step)),
     )
 
 
@@ -78,6 +83,12 @@ def _foreign_playbook(wish: Wish, previous: CatalogueEntry | None, options: Plan
         return ()
     message = f"the playbook {owner} sets this model here; --take-over takes it over"
     return (Reason(code="other-playbook", message=message),)
+
+
+def _unread(rendering: Rendering, previous: CatalogueEntry | None, snapshot: ClusterSnapshot) -> tuple[Reason, ...]:
+    """What the manifests or the catalogue name and nobody could read."""
+    named = dict.fromkeys((*rendering.refs, *(refs_of(previous) if previous else ())))
+    return tuple(snapshot.unread[ref] for ref in named if ref in snapshot.unread)
 
 
 def _damage(wish: Wish, snapshot: ClusterSnapshot) -> tuple[Reason, ...]:

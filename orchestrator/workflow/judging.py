@@ -95,11 +95,11 @@ async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> Sta
     judged = _judged(item.subject, cluster, await looker.look(item.subject, cluster), item.want)
     if item.held_by:
         return _under_hold(judged, item.held_by)
-    if judged.verdict is Verdict.VERIFIED and item.changes:
-        drift = tuple(
-            Reason(code="drift", message=f"{change.verb} is due", object=str(change.ref)) for change in item.changes
-        )
-        return replace(judged, verdict=Verdict.UNVERIFIED, reasons=(*judged.reasons, *drift))
+    drift = tuple(
+        Reason(code="drift", message=f"{change.verb} is due", object=str(change.ref)) for change in item.changes
+    )
+    if judged.verdict is Verdict.VERIFIED and (drift or item.doubts):
+        return replace(judged, verdict=Verdict.UNVERIFIED, reasons=(*judged.reasons, *drift, *item.doubts))
     return judged
 
 

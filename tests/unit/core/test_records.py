@@ -22,6 +22,7 @@ from orchestrator.core.records import (
     pack_manifests,
     read_hold,
     revision_of,
+    soak_key,
     unpack_manifests,
 )
 from orchestrator.core.verdict import Want
@@ -102,14 +103,15 @@ def test_whatever_somebody_writes_there_is_a_value_error_at_worst(data: dict[str
 )
 def test_a_soak_is_recorded_as_what_it_proved(entry: CatalogueEntry, mark: str) -> None:
     assert entry.soak_mark == mark
-    assert replace(entry, soaked={entry.soak_key("s"): mark}).has_soaked("s")
-    assert not replace(entry, soaked={entry.soak_key("s"): "other"}).has_soaked("s")
-    assert not replace(entry, soaked={entry.soak_key("other"): mark}).has_soaked("s")
+    assert replace(entry, soaked={"p/s": mark}).has_soaked("p/s")
+    assert not replace(entry, soaked={"p/s": "other"}).has_soaked("p/s")
+    assert not replace(entry, soaked={"p/other": mark}).has_soaked("p/s")
 
 
 def test_soaks_of_two_playbooks_are_told_apart() -> None:
-    assert ENTRY.has_soaked("canary")
-    assert not replace(ENTRY, playbook="other").has_soaked("canary")
+    assert ENTRY.has_soaked(soak_key("rollout", "canary"))
+    assert not ENTRY.has_soaked(soak_key("other", "canary"))
+    assert not ENTRY.has_soaked(soak_key(None, "canary"))
 
 
 def test_kept_manifests_come_back() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.objects import ObjectRef
 from orchestrator.core.records import HOLD, CatalogueEntry, record
-from orchestrator.core.verdict import State, Verdict, Want
+from orchestrator.core.verdict import Reason, State, Verdict, Want
 from orchestrator.errors import Forbidden
 from tests.unit.execution.doubles import MODEL, MemoryCluster, idle, item_of, plan_of, wave_of
 from tests.unit.execution.world import World, codes, verdicts
@@ -83,3 +83,14 @@ async def test_a_stop_is_sent_but_not_verified_where_the_catalogue_cannot_be_rea
     outcome = await world.run(plan_of(wave_of("s", part, want=Want.DISABLED)))
     assert verdicts(outcome) == {"a": Verdict.UNVERIFIED}
     assert "forbidden" in codes(outcome.items[0])
+
+
+@pytest.mark.parametrize("want", list(Want))
+@pytest.mark.parametrize("changed", [{}, idle()])
+async def test_what_the_planner_could_not_read_is_never_verified(want: Want, changed: dict[str, Any]) -> None:
+    world = World("a")
+    doubt = Reason(code="damaged-entry", message="of another version")
+    part = world.part("a", want=want, doubts=(doubt,), **changed)
+    outcome = await world.run(plan_of(wave_of("s", part, want=want, soak=1.0)))
+    assert verdicts(outcome) == {"a": Verdict.UNVERIFIED}
+    assert "damaged-entry" in codes(outcome.items[0])

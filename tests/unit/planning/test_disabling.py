@@ -140,6 +140,7 @@ def test_a_workload_that_may_not_be_read_does_not_keep_the_others_running() -> N
     item = planned(OFF, snapshot(applied(wish()), entry=entry, unread={OLD: reason}))
     assert verbs(item) == ["scale Deployment 0"]
     assert reason in item.notes
+    assert item.doubts == (reason,)
     assert OLD in [ObjectRef(*parts) for parts in item.entry.objects], "it is not forgotten"
     assert OLD in [one.ref for one in item.subject.expectations], "and verification will say what it cannot see"
 
@@ -148,6 +149,15 @@ def test_a_damaged_entry_does_not_keep_a_model_running() -> None:
     reason = Reason(code="damaged-entry", message="of another version")
     item = planned(OFF, snapshot(applied(wish()), damaged={"fable-5": reason}))
     assert (verbs(item), item.refusals, codes(item.notes)) == (["scale Deployment 0"], (), ["damaged-entry"])
+
+
+def test_behind_a_damaged_entry_more_may_run_so_it_is_kept_and_nothing_is_proven() -> None:
+    """A later version may have written it, and named objects that no document here does."""
+    reason = Reason(code="damaged-entry", message="of another version")
+    found = snapshot(applied(wish()), damaged={"fable-5": reason})
+    item = planned(OFF, found, soak=3.0)
+    assert (item.entry_changes, item.soak_due, codes(item.doubts)) == (False, False, ["damaged-entry"])
+    assert planned(OFF, found, take_over=True).entry_changes
 
 
 def test_another_playbook_may_not_switch_it_off_either() -> None:
@@ -167,5 +177,5 @@ def test_there_and_back_again_leads_to_the_same_numbers() -> None:
 
 def test_an_entry_of_disabled_has_the_disabled_mark() -> None:
     entry = planned(OFF, on()).entry
-    assert (entry.soak_key("all"), entry.soak_mark) == ("rollout/all", "disabled")
+    assert entry.soak_mark == "disabled"
     assert isinstance(entry, CatalogueEntry)

@@ -221,6 +221,7 @@ def test_what_may_not_be_read_is_not_written() -> None:
     item = planned(wish(), snapshot(unread={SERVICE: reason}), soak=5.0)
     assert (item.changes, item.entry_changes, item.soak_due) == ((), False, False)
     assert reason in item.notes
+    assert item.doubts == (reason,)
     assert SERVICE not in dry_runs(wish(), snapshot(unread={SERVICE: reason}))
 
 
@@ -391,13 +392,19 @@ class TestSoak:
         back = planned(wish(), snapshot(applied(wish(), replicas=0), entry=stopped), soak=5)
         assert back.soak_due
 
-    def test_a_command_soaks_under_the_name_of_the_playbook_that_owns_the_state(self) -> None:
-        """Otherwise its record would never be found again, and every repetition would write."""
+    def test_a_command_finds_its_own_record_again(self) -> None:
+        """Otherwise every repetition would lock and soak, also where a playbook set the state before."""
         command = wish(Want.DISABLED, playbook=None, step="disable")
         item = planned(command, on(), soak=3)
-        entry = replace(item.entry, soaked={item.entry.soak_key("disable"): item.entry.soak_mark})
+        entry = replace(item.entry, soaked={"-/disable": item.entry.soak_mark})
         again = planned(command, snapshot(applied(wish(), replicas=0), entry=entry), soak=3)
         assert (again.is_change, again.soak_due) == (False, False)
+
+    def test_a_commands_soak_is_no_playbooks(self) -> None:
+        """A step of the same name may demand a longer soak, and checks."""
+        step = wish(Want.DISABLED, step="disable")
+        entry = replace(planned(step, on()).entry, soaked={"-/disable": "disabled"})
+        assert planned(step, snapshot(applied(wish(), replicas=0), entry=entry), soak=600).soak_due
 
 
 def test_a_hold_keeps_everything_from_being_written() -> None:
