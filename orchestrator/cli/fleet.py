@@ -120,7 +120,9 @@ async def _import(
     workspace = load_workspace(settings.workspace)
     path = workspace.root / FLEET_FILE
     known = workspace.fleet if path.exists() else Fleet(name=name, clusters=())
-    fleet, report = await import_fleet(known, kubeconfig or kubeconfig_of(workspace, known), contexts)
+    fleet, report = await import_fleet(
+        known, kubeconfig or kubeconfig_of(workspace, known), contexts, settings.timeouts()
+    )
     if not dry_run and fleet != known:
         write_fleet(path, fleet, overwrite=True)
         click.echo(f"{path}: {len(fleet.clusters) - len(known.clusters)} clusters added", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.core.fleet_check import FleetReport
 from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
 from orchestrator.core.schema import API_VERSION
@@ -18,6 +19,7 @@ PRINTED_KINDS: dict[str, type[Any]] = {
     "Plan": PlanDocument,
     "RunResult": RunResult,
     "Status": StatusDocument,
+    "FleetReport": FleetReport,
     "Error": ErrorDocument,
 }
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""

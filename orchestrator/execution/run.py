@@ -133,7 +133,7 @@ class _Run:
     def outcome(self) -> RunOutcome:
         left = dict(self._left)
         items = tuple(
-            concluding.with_lock_left(item, error) if (error := left.get((item.cluster, item.model))) else item
+            concluding.with_lock_left(item, left[key]) if (key := (item.cluster, item.model)) in left else item
             for item in self._items()
         )
         ended_early = any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.fleet_check import ClusterCheck, FleetReport
@@ -24,8 +25,13 @@ OLDEST_VERSION = (1, 30)
 async def check_fleet(session: Session, roles: Iterable[Role]) -> FleetReport:
     """Check every cluster at once; a cluster that does not answer costs the others nothing."""
     asked = tuple(roles)
-    checks = await asyncio.gather(
-        *(check_cluster(session.writer(cluster.name), cluster, asked, session) for cluster in session.fleet.clusters)
+    checks = _without_twins(
+        await asyncio.gather(
+            *(
+                check_cluster(session.writer(cluster.name), cluster, asked, session)
+                for cluster in session.fleet.clusters
+            )
+        )
     )
     return FleetReport(
         exit_code=exit_code_of(check.verdict for check in checks),
@@ -45,16 +51,13 @@ async def check_cluster(
         version, actor = await asyncio.gather(reader.version(), reader.actor())
         granted = await asyncio.gather(*(_missing(reader, role) for role in roles))
     except ClusterError as error:
-        return _failed(cluster, error)
+        return failed(cluster, error)
     reasons = [*_age(version), *_pin(cluster, identity.uid), *await _place(reader, cluster)]
     for role, missing in zip(roles, granted, strict=True):
         if missing:
             reasons.append(Reason(code="permission-missing", message=f"{role.name} lacks: {', '.join(missing)}"))
-    return ClusterCheck(
-        cluster=cluster.name,
-        context=cluster.context_name,
-        region=cluster.region,
-        country=cluster.country,
+    return replace(
+        blank(cluster),
         verdict=Verdict.UNVERIFIED if reasons else Verdict.VERIFIED,
         uid=identity.uid,
         version=version,
@@ -64,6 +67,19 @@ async def check_cluster(
         roles={role.name: not missing for role, missing in zip(roles, granted, strict=True)},
         reasons=tuple(reasons),
     )
+
+
+def _without_twins(checks: Iterable[ClusterCheck]) -> list[ClusterCheck]:
+    """Two entries that lead to one cluster would be switched twice and counted twice: the later one is unverified."""
+    seen: dict[str, str] = {}
+    told: list[ClusterCheck] = []
+    for check in checks:
+        first = seen.setdefault(check.uid, check.cluster) if check.uid else check.cluster
+        if first != check.cluster:
+            reason = Reason(code="duplicate", message=f"{first} is the same cluster (uid {check.uid})", field="uid")
+            check = replace(check, verdict=Verdict.UNVERIFIED, reasons=(*check.reasons, reason))  # noqa: PLW2901
+        told.append(check)
+    return told
 
 
 async def _missing(reader: ClusterReader, role: Role) -> list[str]:
@@ -94,12 +110,18 @@ async def _place(reader: ClusterReader, cluster: Cluster) -> list[Reason]:
     return [Reason(code="geography", message=sentence, field="country")] if sentence else []
 
 
-def _failed(cluster: Cluster, error: ClusterError) -> ClusterCheck:
+def blank(cluster: Cluster) -> ClusterCheck:
+    """The report on a cluster against which nothing is known."""
     return ClusterCheck(
         cluster=cluster.name,
         context=cluster.context_name,
         region=cluster.region,
         country=cluster.country,
-        verdict=Verdict.UNREACHABLE if isinstance(error, Unreachable) else Verdict.UNVERIFIED,
-        reasons=(Reason(code=error.code, message=error.message),),
+        verdict=Verdict.VERIFIED,
     )
+
+
+def failed(cluster: Cluster, error: ClusterError) -> ClusterCheck:
+    """The report on a cluster that did not answer, or not what was asked."""
+    verdict = Verdict.UNREACHABLE if isinstance(error, Unreachable) else Verdict.UNVERIFIED
+    return replace(blank(cluster), verdict=verdict, reasons=(Reason(code=error.code, message=error.message),))

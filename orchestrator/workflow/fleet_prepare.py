@@ -11,7 +11,8 @@ from orchestrator.core.objects import JsonObject, ref_of
 from orchestrator.core.ports import ClusterWriter
 from orchestrator.core.result import exit_code_of
 from orchestrator.core.verdict import Reason, Verdict
-from orchestrator.errors import ClusterError, Unreachable
+from orchestrator.errors import ClusterError
+from orchestrator.workflow.fleet_check import blank, failed
 from orchestrator.workflow.session import Session
 
 
@@ -27,19 +28,11 @@ async def prepare_fleet(session: Session, objects: tuple[JsonObject, ...], *, dr
 async def _prepare(
     writer: ClusterWriter, cluster: Cluster, objects: tuple[JsonObject, ...], dry_run: bool
 ) -> ClusterCheck:
-    check = ClusterCheck(
-        cluster=cluster.name,
-        context=cluster.context_name,
-        region=cluster.region,
-        country=cluster.country,
-        verdict=Verdict.VERIFIED,
-    )
     try:
         identity = await writer.identify()
     except ClusterError as error:
-        verdict = Verdict.UNREACHABLE if isinstance(error, Unreachable) else Verdict.UNVERIFIED
-        return replace(check, verdict=verdict, reasons=(Reason(code=error.code, message=error.message),))
-    check = replace(check, uid=identity.uid, sandbox=identity.sandbox)
+        return failed(cluster, error)
+    check = replace(blank(cluster), uid=identity.uid, sandbox=identity.sandbox)
     for obj in objects:
         try:
             await writer.apply(obj, dry_run=dry_run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.cluster.conftest import ControlPlanes
 
 RBAC = Path(__file__).parents[2] / "manifests" / "rbac"
 OURS = "orchestrator-system"
+_NAMED = ("name", "namespace")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Administrator:
     planes: ControlPlanes
     cluster: str
     prefix: str
+    given: list[dict[str, Any]] = field(default_factory=list)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """kubectl with every right."""
@@ -98,21 +100,19 @@ class Administrator:
             }
             bindings += [role, binding]
         namespace = next(obj for obj in shipped() if obj["kind"] == "Namespace")
-        self.apply(namespace, *bindings)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {key: subject.get(key) for key in _NAMED}}
+        self.apply(namespace, *bindings, *([account] if subject["kind"] == "ServiceAccount" else ()))
+        self.given += bindings
 
-    def withdraw(self) -> None:
-        """Delete every role and binding of this test."""
-        for kind in ("clusterrolebindings", "clusterroles", "rolebindings", "roles"):
-            names = self.kubectl("get", kind, "-n", OURS, "-o", "name").split()
-            mine = [name for name in names if name.split("/")[1].startswith(f"{self.prefix}-")]
-            if mine:
-                self.kubectl("delete", "-n", OURS, *mine)
+    def withdraw(self, *objects: dict[str, Any]) -> None:
+        """Delete every role and binding of this test, and these objects."""
+        everything = yaml.safe_dump_all([*self.given, *objects])
+        self.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=everything)
 
-    def service_account(self, name: str, namespace: str) -> tuple[dict[str, str], dict[str, str]]:
-        """A new service account, as a subject of bindings and as a kubeconfig user with a token."""
-        self.kubectl("create", "serviceaccount", name, "-n", namespace)
-        token = self.kubectl("create", "token", name, "-n", namespace, "--duration", "1h").strip()
-        return {"kind": "ServiceAccount", "name": name, "namespace": namespace}, {"token": token}
+    def token(self, subject: dict[str, str]) -> dict[str, str]:
+        """A service account's kubeconfig user."""
+        name, namespace = subject["name"], subject["namespace"]
+        return {"token": self.kubectl("create", "token", name, "-n", namespace, "--duration", "1h").strip()}
 
     def kubeconfig(self, path: Path, user: dict[str, str]) -> Path:
         """A kubeconfig in which this cluster's context has this user."""

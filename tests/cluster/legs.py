@@ -164,7 +164,7 @@ LOOKING = (
     Leg("status", _status("all")),
     Leg("verify", _verify),
     Leg("status of what is off", _status("gitops")),
-    Leg("status of what no node takes", _status("huge"), code=3),
+    Leg("status of what no node takes", _status("huge"), code=1),
 )
 """What a viewer does, once the legs of `SHOWN` were walked by somebody else."""
 

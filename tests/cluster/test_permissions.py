@@ -57,9 +57,8 @@ def foreign_kinds(control_planes: ControlPlanes) -> Iterator[None]:
 def admin(control_planes: ControlPlanes, namespace: str) -> Iterator[Administrator]:
     administrator = Administrator(control_planes, control_planes.clusters[0], namespace)
     yield administrator
-    administrator.withdraw()
-    for suffix in ("all", "bad"):
-        administrator.kubectl("delete", "namespace", f"{namespace}-{suffix}", "--wait=false", check=False)
+    names = (f"{namespace}-{suffix}" for suffix in ("all", "bad"))
+    administrator.withdraw(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names))
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +143,10 @@ def test_every_command_works_with_the_roles(
 
 def viewer(stage: Stage, admin: Administrator, home: Path, missing: Permission | None) -> Stage:
     """The same workspace as a service account sees it that is bound to the viewer's role."""
-    subject, user = admin.service_account("viewer", admin.prefix)
+    subject = {"kind": "ServiceAccount", "name": "viewer", "namespace": admin.prefix}
     admin.grant(subject, ("viewer",), missing)
     workspace = TestWorkspace(home / "workspace", stage.name)
-    narrow(workspace.root, admin.cluster, admin.kubeconfig(home / "kubeconfig", user))
+    narrow(workspace.root, admin.cluster, admin.kubeconfig(home / "kubeconfig", admin.token(subject)))
     for folder in ("manifests", "playbooks"):
         shutil.copytree(stage.workspace.root / folder, workspace.root / folder)
     return Stage(admin, workspace, stage.orchestrator, stage.country)
@@ -187,9 +186,10 @@ def test_each_permission_of_an_operator_is_missed_by_name(
     orchestrator: Run,
     missing: Permission,
 ) -> None:
-    subject, user = admin.service_account("operator", admin.prefix)
+    subject = {"kind": "ServiceAccount", "name": "operator", "namespace": admin.prefix}
     admin.grant(subject, BOTH, missing)
-    country = narrow(workspace.root, admin.cluster, admin.kubeconfig(workspace.root / "kubeconfig", user))
+    kubeconfig = admin.kubeconfig(workspace.root / "kubeconfig", admin.token(subject))
+    country = narrow(workspace.root, admin.cluster, kubeconfig)
     stage = Stage(admin, workspace, orchestrator, country)
     checked(stage, missing)
     notices(stage, missing, LEGS)
