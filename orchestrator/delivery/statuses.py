@@ -7,6 +7,7 @@ there" or "forbidden", which would let an outage pass for an absence.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -32,6 +33,7 @@ NOT_SERVED = "not-served"
 # How the API server words a denial by its authorizers; denials by admission come with 403 as well, but name another
 # reason there, so that a policy's own words cannot pass for this.
 _DENIED = re.compile(r'(?:\S+(?: "[^"]*")? is )?forbidden: User "([^"]*)" cannot \S+ (?:resource|path)')
+_DENIED_ACCESS = re.compile(r'cannot ([a-z]{1,20}) resource "([a-z0-9/.-]+)"')
 # Server-side apply tells an unknown field as an internal error (500), though nothing is wrong but the manifest.
 _BAD_MANIFEST = re.compile(r"failed to create typed patch object")
 # Where a server quotes what it refuses: a whole object when a patch does not fit, a Secret's own data.
@@ -82,6 +84,7 @@ def _refusal(code: int, status: JsonObject, message: str, access: Access) -> Clu
         case 403 if denial and denial.group(1) == "system:anonymous":
             return Unauthenticated("the API server takes us for anonymous: it accepts no credential of ours")
         case 403 if denial:
+            access = _denied(status, access)
             return Forbidden(f"not permitted: {access} ({message})", status=code, hint=f"grant {access}")
         case 404:
             return NotFound(message, status=code)
@@ -91,6 +94,12 @@ def _refusal(code: int, status: JsonObject, message: str, access: Access) -> Clu
             return Gone(message, status=code)
         case _:
             return Invalid(message, status=code)
+
+
+def _denied(status: JsonObject, asked: Access) -> Access:
+    """What was denied: an apply that would create is asked for as a patch, and denied as a create."""
+    found = _DENIED_ACCESS.search(str(status.get("message", "")))
+    return replace(asked, verb=found[1]) if found and found[2] == asked.resource else asked
 
 
 def _foreign(answer: Answer, access: Access) -> ClusterError:

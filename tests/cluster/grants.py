@@ -102,7 +102,7 @@ class Administrator:
         namespace = next(obj for obj in shipped() if obj["kind"] == "Namespace")
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {key: subject.get(key) for key in _NAMED}}
         self.apply(namespace, *bindings, *([account] if subject["kind"] == "ServiceAccount" else ()))
-        self.given += bindings
+        self.given.extend(bindings)
 
     def withdraw(self, *objects: dict[str, Any]) -> None:
         """Delete every role and binding of this test, and these objects."""
