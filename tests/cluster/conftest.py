@@ -194,7 +194,8 @@ def check_contract(done: Finished) -> None:
     document = done.json
     kind = document.get("kind") if isinstance(document, dict) else None
     if kind in schemas.PRINTED_KINDS:
-        Draft202012Validator(schemas.schema(kind)).validate(document)
+        for problem in Draft202012Validator(schemas.schema(kind)).iter_errors(document):
+            raise AssertionError(f"{kind} {problem.json_path}: {problem.message}")
         # A plan is printed whatever the exit code says of it.
         assert kind == "Plan" or document["exitCode"] == done.code, f"{kind}, but the exit code is {done.code}"
 
