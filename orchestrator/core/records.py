@@ -91,6 +91,8 @@ class CatalogueEntry:
         """Read an entry; raises ValueError when it is none that this version understands."""
         if dig(obj, "data", "apiVersion") != API_VERSION:
             raise ValueError("catalogue entry of another version")
+        if dig(obj, "metadata", "name") != f"model.{dig(obj, 'metadata', 'labels', LABEL_MODEL)}":
+            raise ValueError("catalogue entry under another name: a copy, or another model's")
         try:
             data = json.loads(dig(obj, "data", "entry", default=""))
             return cls(

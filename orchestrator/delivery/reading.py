@@ -17,7 +17,7 @@ from orchestrator.delivery.resources import BUILT_IN, discovered, group_path, re
 from orchestrator.delivery.sharing import SingleFlight
 from orchestrator.delivery.statuses import NOT_SERVED
 from orchestrator.delivery.watching import follow
-from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
+from orchestrator.errors import ClusterError, Gone, NotFound, Unreachable, WrongCluster
 
 # Pages are what keeps a large list from making other clusters wait: parsing 500 pods takes about 25 ms, and a thread
 # would not help, because the parser holds the interpreter there as well.
@@ -76,14 +76,22 @@ class ClusterReading:
         return dig(answer, "status", "allowed") is True
 
     async def resource(self, api_version: str, kind: str) -> Resource:
-        """Where objects of a kind are found; `NotFound` when the API is not served."""
+        """Where objects of a kind are found; `NotFound` when the API is not served.
+
+        Raises `ClusterError` (`other-version`) when the kind is served, but not in this version: its objects are there.
+        """
         known = BUILT_IN.get((api_version, kind)) or self._discovered.get(api_version, {}).get(kind)
         if known is not None:
             return known
         await self.identify()
-        found = discovered(api_version, await self._confirm_absence(_plain_get(group_path(api_version))))
+        try:
+            found = discovered(api_version, await self._confirm_absence(_plain_get(group_path(api_version))))
+        except NotFound:
+            await self._refuse_other_versions(api_version, kind)
+            raise
         self._discovered[api_version] = found
         if kind not in found:
+            await self._refuse_other_versions(api_version, kind)
             told = f"{printable(kind, 100)} in {printable(api_version, 100)}"
             raise NotFound(f"the API server does not serve {told}", code=NOT_SERVED, status=404)
         return found[kind]
@@ -167,15 +175,36 @@ class ClusterReading:
         if api != "apis":
             return False
         try:
-            groups = await self._channel.call(_plain_get("/apis"))
-            versions = (version for group in groups["groups"] for version in group["versions"])
-            if group_version not in [version["groupVersion"] for version in versions]:
+            if group_version not in await self._list_versions():
                 return True
             path = group_path(group_version)
             listed = discovered(group_version, await self._channel.call(_plain_get(path)))
         except (NotFound, KeyError, TypeError):
             return False
         return path != call.path and call.access.resource not in [resource.plural for resource in listed.values()]
+
+    async def _list_versions(self) -> tuple[str, ...]:
+        """Every group and version that the server lists; raises KeyError or TypeError for what is no such list."""
+        groups = await self._channel.call(_plain_get("/apis"))
+        return tuple(str(version["groupVersion"]) for group in groups["groups"] for version in group["versions"])
+
+    async def _refuse_other_versions(self, api_version: str, kind: str) -> None:
+        """Raise when the kind is served in another version: what is stored would pass for absent."""
+        group, _, _ = api_version.rpartition("/")
+        if not group:
+            return
+        try:
+            others = [one for one in await self._list_versions() if one != api_version and one.startswith(f"{group}/")]
+        except (KeyError, TypeError) as error:
+            raise Unreachable("the list of APIs cannot be read", code="not-json") from error
+        for other in others:
+            if kind in discovered(other, await self._channel.call(_plain_get(group_path(other)))):
+                told = f"{printable(kind, 100)} is not served as {printable(api_version, 100)}"
+                raise ClusterError(
+                    f"{told}, but as {printable(other, 100)}: what is there of it cannot be told",
+                    hint="name the version that this cluster serves",
+                    code="other-version",
+                )
 
     async def _read_identity(self) -> Identity:
         access = Access("get", "", "namespaces")

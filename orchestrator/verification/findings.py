@@ -20,6 +20,7 @@ LASTING = frozenset(
         "nothing-runs",
         "nothing-to-adopt",
         "on-delete",
+        "other-version",
         "shared",
         "stray",
         "unknown-kind",

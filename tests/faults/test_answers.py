@@ -163,6 +163,27 @@ async def test_absence_is_believed_from_the_server_itself(serve: Serve, connect_
         assert await connection.writer("c0").get(ObjectRef("unknown.example/v1", "Foo", "default", "x")) is None
 
 
+@pytest.mark.parametrize("is_version_there", [False, True])
+async def test_a_kind_in_another_version_is_not_absent(
+    serve: Serve, connect_to: Connect, is_version_there: bool
+) -> None:
+    """An upgrade that stops serving a version deletes nothing: its objects only go by another name."""
+    versions = [{"groupVersion": "serving.example/v1"}]
+    script = Script()
+    empty = {"kind": "APIResourceList", "resources": []}
+    asked = reply(200, empty) if is_version_there else reply(404, b"404 page not found\n")
+    script.on("GET", "/apis/serving.example/v1beta1", asked)
+    things = [{"name": "things", "kind": "Thing", "namespaced": True}]
+    script.on("GET", "/apis/serving.example/v1", reply(200, {"kind": "APIResourceList", "resources": things}))
+    script.on("GET", "/apis", reply(200, {"kind": "APIGroupList", "groups": [{"versions": versions}]}))
+    async with serve(script) as server, connect_to(server.port) as connection:
+        writer = connection.writer("c0")
+        with pytest.raises(ClusterError, match=r"serving\.example/v1:") as caught:
+            await writer.get(ObjectRef("serving.example/v1beta1", "Thing", "default", "x"))
+        assert (caught.value.code, isinstance(caught.value, NotFound)) == ("other-version", False)
+        assert await writer.get(ObjectRef("serving.example/v1beta1", "Other", "default", "x")) is None
+
+
 async def test_api_that_vanishes_behind_a_balancer_is_not_absent(serve: Serve, connect_to: Connect) -> None:
     """When even the list of APIs is answered 404, something else than an API server answers."""
     script = Script()

@@ -75,6 +75,7 @@ def damaged(edit: Any) -> JsonObject:
         lambda one: one["data"].pop("entry"),
         lambda one: one.pop("data"),
         lambda one: one["metadata"]["labels"].pop(LABEL_MODEL),
+        lambda one: one["metadata"].update(name="model.fable-5-backup"),
         lambda one: one["data"].update(entry=one["data"]["entry"].replace('"want":"enabled"', '"want":"on"')),
         lambda one: one["data"].update(entry=one["data"]["entry"].replace(":3}", ':"three"}')),
         lambda one: one["data"].update(entry=one["data"]["entry"].replace(',"fable","server"]', "]")),
