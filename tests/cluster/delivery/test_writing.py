@@ -139,13 +139,11 @@ async def test_delete_takes_the_pods_along(
     """Propagation is background: what belongs to a Deployment goes with it."""
     created = await writer.apply(deployment(namespace, replicas=1))
     pods = await writer.resource("v1", "Pod")
-    gone = False
     async with asyncio.timeout(30), aclosing(writer.follow(pods, namespace)) as changes:
         async for change in changes:
-            if change.type is ChangeType.ADDED and not gone:
+            if change.items or change.type is ChangeType.ADDED:
                 await writer.delete(ref_of(created), uid=created["metadata"]["uid"])
-            gone = gone or change.type is ChangeType.DELETED
-            if gone:
+            if change.type is ChangeType.DELETED:
                 break
     assert (await writer.list(pods, namespace)).items == ()
 
