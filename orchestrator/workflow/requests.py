@@ -98,7 +98,7 @@ def request_for_command(asking: Asking, command: Command) -> PlanRequest:
     """The request that a single command stands for: one step, no canary."""
     action: Purpose = "enable" if command.want is Want.ENABLED else "disable"
     step = Step(name=action, strategy=command.strategy, soak=command.soak)
-    chosen = tuple(asking.workspace.model(name) for name in command.models)
+    chosen = tuple(asking.workspace.model(name) for name in dict.fromkeys(command.models))
     resolved = asking.resolve(command.scope, asking.fleet, purpose=action)
     wave = _wave(asking, step, chosen, resolved, want=command.want, playbook=None)
     return PlanRequest(

@@ -10,7 +10,8 @@ from orchestrator.core.fleet import Cluster, Fleet
 from orchestrator.core.model import Model, Override, Probe
 from orchestrator.core.scope import Scope
 from orchestrator.core.verdict import Want
-from orchestrator.workflow.requests import Asking, overrides_in, probes_of
+from orchestrator.documents.examples import examples_folder
+from orchestrator.workflow.requests import Asking, Command, overrides_in, probes_of, request_for_command
 from orchestrator.workflow.session import load_workspace
 
 FLEET = Fleet(
@@ -63,3 +64,11 @@ def test_an_override_for_regions_of_another_fleet_is_no_error(asking: Asking) ->
     )
     assert overrides_in(asking, model, "dublin") == model.overrides[1:]
     assert overrides_in(asking, model, "oslo") == model.overrides[2:]
+
+
+def test_a_model_that_is_named_twice_is_switched_once() -> None:
+    """Two items would work on the same objects at the same time, under one lock."""
+    asking = Asking(workspace=load_workspace(examples_folder()), fleet=FLEET)
+    command = Command(models=("fable-5", "fable-5"), scope=Scope(all=True), want=Want.DISABLED)
+    (wave,) = request_for_command(asking, command).waves
+    assert [wish.cluster.name for wish in wave.wishes] == ["dublin", "nowhere", "oslo"]
