@@ -16,7 +16,7 @@ from orchestrator.delivery.transport import Answer
 from orchestrator.errors import Conflict, NotFound, Unreachable
 
 SAMPLES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("statuses.yaml").read_text())
-LIST = Access("list", "apps", "deployments", "d-record")
+LIST = Access("list", "apps", "deployments", "default")
 
 
 def answer(status: int, body: Any, **headers: str) -> Answer:
