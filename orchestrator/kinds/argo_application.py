@@ -10,6 +10,10 @@ from orchestrator.kinds._reading import DONE, progressing
 RESOURCE = Resource("argoproj.io", "v1alpha1", "applications", "Application")
 _TRACKING = "argocd.argoproj.io/tracking-id"
 _INSTANCE = "argocd.argoproj.io/instance"
+_COMMON_INSTANCE = "app.kubernetes.io/instance"
+"""Argo CD's own mark before 3.0; Helm charts set it as well, so it counts only beside Argo CD's field manager."""
+_MANAGERS = ("argocd-controller", "argocd-application-controller")
+"""https://github.com/argoproj/argo-cd/issues/20815"""
 _HOME = "argocd"
 """Argo CD's own namespace unless the mark names another."""
 
@@ -25,11 +29,17 @@ def reverter(live: JsonObject) -> Reverter | None:
     application, _, tracked = tracking.partition(":")
     if tracked != f"{ref.group_kind.group}/{ref.kind}:{ref.namespace}/{ref.name}":
         application = str(dig(live, "metadata", "labels", _INSTANCE, default=""))
+    if not application and _is_written_by_argo(live):
+        application = str(dig(live, "metadata", "labels", _COMMON_INSTANCE, default=""))
     if not application:
         return None
     namespace, _, name = application.rpartition("_")
     owner = ObjectRef(RESOURCE.api_version, RESOURCE.kind, namespace or _HOME, name)
     return Reverter("Argo CD", f"application {application}", continuous=True, ref=owner)
+
+
+def _is_written_by_argo(live: JsonObject) -> bool:
+    return any(entry.get("manager") in _MANAGERS for entry in dig(live, "metadata", "managedFields", default=[]))
 
 
 def is_paused(live: JsonObject) -> bool:

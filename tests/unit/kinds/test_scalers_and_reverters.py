@@ -103,8 +103,11 @@ def test_targets_are_named_in_their_namespace(kind: GroupKind, live: JsonObject)
     assert rules.targets(live) == (ObjectRef("apps/v1", "Deployment", "ns", "d"),)
 
 
-def _deployment(labels: dict[str, str] | None = None, notes: dict[str, str] | None = None) -> JsonObject:
-    metadata = {"name": "d", "namespace": "ns", "labels": labels or {}, "annotations": notes or {}}
+def _deployment(
+    labels: dict[str, str] | None = None, notes: dict[str, str] | None = None, manager: str = "kubectl"
+) -> JsonObject:
+    metadata: JsonObject = {"name": "d", "namespace": "ns", "labels": labels or {}, "annotations": notes or {}}
+    metadata["managedFields"] = [{"manager": manager, "operation": "Update"}]
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
 
 
@@ -132,6 +135,14 @@ _KUSTOMIZATION = ObjectRef("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "f
             _deployment(notes={"argocd.argoproj.io/tracking-id": "app:apps/Deployment:ns/another"}),
             (),
             id="a tracking id that was copied from another object",
+        ),
+        pytest.param(
+            _deployment({"app.kubernetes.io/instance": "app"}, manager="argocd-controller"),
+            (Reverter("Argo CD", "application app", continuous=True, ref=_APPLICATION),),
+            id="Argo CD before 3.0 by the label that charts set, too",
+        ),
+        pytest.param(
+            _deployment({"app.kubernetes.io/instance": "app"}, manager="helm"), (), id="a chart's label alone"
         ),
         pytest.param(
             _deployment({"argocd.argoproj.io/instance": "team_app"}),
