@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.sandbox.certificates import Authority
 from tests.cluster.conftest import ControlPlanes, Run, TestWorkspace
 
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -79,10 +78,10 @@ def dead_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def stranger(planes: ControlPlanes, cluster: str) -> dict[str, str]:
+def stranger(planes: ControlPlanes, cluster: str, namespace: str) -> dict[str, str]:
     """A user whom the cluster knows, and to whom it permits nothing."""
-    pair = Authority(planes.directory / "clusters" / cluster / "pki").client("stranger", "stranger", group="nobody")
-    return {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}
+    planes.kubectl(cluster, "-n", namespace, "create", "serviceaccount", "stranger")
+    return {"token": planes.kubectl(cluster, "-n", namespace, "create", "token", "stranger").strip()}
 
 
 def versions(planes: ControlPlanes, cluster: str, namespace: str) -> dict[str, str]:
@@ -106,7 +105,7 @@ def test_down_wrong_ca_and_forbidden_are_named_while_the_other_is_done(
             kubeconfig.cluster(lying)[key] = kubeconfig.cluster(good)[key]
     user = kubeconfig.user(closed)
     user.clear()
-    user.update(stranger(control_planes, closed))
+    user.update(stranger(control_planes, closed, workspace.namespace))
     down = {"name": "down-1", "region": "down", "country": "DE", "serves": ["EU"], "context": "down-1", "uid": "0-0"}
     use(workspace, kubeconfig.write(), down)
     workspace.write_model(replicas=2)
@@ -121,7 +120,7 @@ def test_down_wrong_ca_and_forbidden_are_named_while_the_other_is_done(
     items = done.items()
     assert (items[good]["verdict"], items[good]["replicas"]["ready"]) == ("verified", 2)
     assert (items[lying]["verdict"], items[lying]["reasons"][0]["code"]) == ("unreachable", "certificate")
-    assert (items["down-1"]["verdict"], items["down-1"]["reasons"][0]["code"]) == ("unreachable", "refused")
+    assert (items["down-1"]["verdict"], items["down-1"]["reasons"][0]["code"]) == ("unreachable", "connection-refused")
     assert items[closed]["verdict"] == "unreachable"
     assert items[closed]["reasons"][0]["code"] == "forbidden"
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -172,10 +173,12 @@ def test_an_unknown_kind_is_applied_and_never_called_verified_until_its_health_i
     rule = {"kind": "serving.example/Thing", "ready": {"condition": "Ready"}}
     workspace.write_model(workspace.deployment(), {**thing, "spec": {"size": 1}}, replicas=1, health=[rule])
     assert orchestrator(*enable, workspace=workspace.root).code != 0, "nobody has said that it is ready"
-    status = '{"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Up", "message": ""}]}}'
-    patch = ("patch", "thing", "t", "--subresource=status", "--type=merge", "-p", status)
-    control_planes.kubectl(served_kind, "-n", namespace, *patch)
-    orchestrator(*enable, workspace=workspace.root).expect(0)
+    ready = {"type": "Ready", "status": "True", "reason": "Up", "message": ""}
+    for condition, code in ((ready, 3), ({**ready, "observedGeneration": 1}, 0)):
+        status = json.dumps({"status": {"conditions": [condition]}})
+        patch = ("patch", "thing", "t", "--subresource=status", "--type=merge", "-p", status)
+        control_planes.kubectl(served_kind, "-n", namespace, *patch)
+        orchestrator(*enable, workspace=workspace.root).expect(code)
 
 
 def test_a_route_that_no_gateway_accepts_is_not_called_verified(
