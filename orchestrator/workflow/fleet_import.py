@@ -56,6 +56,9 @@ async def import_fleet(
 
 
 async def _see(reader: ClusterReader, cluster: Cluster) -> ClusterCheck:
+    if not cluster.context_name.isprintable():
+        reason = Reason(code="context-name", message="a fleet cannot name this context: rename it in the kubeconfig")
+        return replace(blank(cluster), verdict=Verdict.UNVERIFIED, reasons=(reason,))
     try:
         identity = await reader.identify()
     except ClusterError as error:
