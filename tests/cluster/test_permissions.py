@@ -112,8 +112,9 @@ def notices(stage: Stage, missing: Permission, legs: tuple[Leg, ...]) -> str:
         for item in items:
             blocking = [reason["code"] for reason in item["reasons"] if reason["code"] != "lock-left"]
             assert not (item["verdict"] == "verified" and blocking), item
-            # A lock that stays for its half minute takes nothing from what was proven.
-            assert item["verdict"] != "verified" or item["reasons"], item
+            # Neither a lock that stays for its half minute nor a watch in whose place lists are asked for takes
+            # anything from what a consistent list proves; without a soak that is enough.
+            assert item["verdict"] != "verified" or item["reasons"] or missing.verb == "watch", item
         return leg.name
     raise AssertionError(f"no command misses {missing}: the role gives too much")
 
