@@ -37,7 +37,7 @@ _BOOKKEEPING = frozenset(
 )
 _CONTROLLERS_OWN = frozenset({"deployment.kubernetes.io/revision"})
 """Annotations that controllers write at any moment: a difference between two readings is nobody's wish."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _ABSENT = object()
 
 
@@ -118,7 +118,7 @@ def _decoded(secret: JsonObject) -> JsonObject:
 
 
 def _masked(change: FieldChange) -> FieldChange:
-    if not change.path.startswith(("data", "stringData")) and _LAST_APPLIED not in change.path:
+    if not change.path.startswith(("data", "stringData")) and LAST_APPLIED not in change.path:
         return change
     before, after = (None if value is None else MASKED for value in (change.before, change.after))
     return FieldChange(change.path, before, after)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from orchestrator.core.comparison import MASKED
+from orchestrator.core.comparison import LAST_APPLIED, MASKED
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan, PlanDocument
 from orchestrator.core.records import canonical_json
@@ -59,5 +59,12 @@ def _without_secrets(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if value.get("kind") == "Secret" and "metadata" in value:
-        return {key: MASKED if key in ("data", "stringData") else entry for key, entry in value.items()}
+        return {key: MASKED if key in ("data", "stringData") else _without_copy(entry) for key, entry in value.items()}
     return {key: _without_secrets(entry) for key, entry in value.items()}
+
+
+def _without_copy(value: Any) -> Any:
+    """Without the annotation in which kubectl keeps the whole Secret once more."""
+    if isinstance(value, dict):
+        return {key: MASKED if key == LAST_APPLIED else _without_copy(entry) for key, entry in value.items()}
+    return value

@@ -22,7 +22,11 @@ from tests.unit.planning.samples import CLUSTERS, MANIFESTS, SERVICE, applied, r
 SECRET: JsonObject = {
     "apiVersion": "v1",
     "kind": "Secret",
-    "metadata": {"name": "s", "namespace": "fable"},
+    "metadata": {
+        "name": "s",
+        "namespace": "fable",
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": '{"stringData": {"token": "hush"}}'},
+    },
     "stringData": {"token": "hush"},
 }
 WITH_SECRET = (*MANIFESTS, SECRET)
