@@ -224,9 +224,13 @@ def running(
     command = [sys.executable, "-m", "orchestrator", "-C", str(workspace.root), *arguments]
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "ORCHESTRATOR_STATE": str(home / "state"), "NO_COLOR": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        # Reading what it says has no time limit of its own.
+        limit = threading.Timer(120, process.kill)
+        limit.start()
         try:
             yield process
         finally:
+            limit.cancel()
             process.kill()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -151,12 +152,13 @@ UNKNOWN = {
 
 
 @pytest.fixture
-def served_kind(control_planes: ControlPlanes) -> str:
+def served_kind(control_planes: ControlPlanes) -> Iterator[str]:
     """A kind of which the tool knows nothing, served by the first cluster."""
     cluster = control_planes.clusters[0]
     control_planes.kubectl(cluster, "apply", "-f", "-", stdin=yaml.safe_dump(UNKNOWN))
     control_planes.kubectl(cluster, "wait", "--for=condition=Established", "crd/things.serving.example")
-    return cluster
+    yield cluster
+    control_planes.kubectl(cluster, "delete", "crd/things.serving.example", "--wait=false")
 
 
 def test_an_unknown_kind_is_applied_and_never_called_verified_until_its_health_is_said(
