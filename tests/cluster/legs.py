@@ -46,9 +46,9 @@ class Stage:
         self.workspace.write(f"{folder}/model.yaml", document)
         return name
 
-    def playbook(self, model: str, enable: dict[str, Any], **spec: Any) -> str:
+    def playbook(self, model: str, enable: dict[str, Any], *, deadline: str = "20s", **spec: Any) -> str:
         """Write a playbook with one step; returns its path."""
-        step = {"name": "on", "enable": enable, "strategy": {"progressDeadline": "20s"}}
+        step = {"name": "on", "enable": enable, "strategy": {"progressDeadline": deadline}}
         document = {
             "apiVersion": VERSION,
             "kind": "Playbook",
@@ -145,6 +145,14 @@ def _unschedulable(stage: Stage) -> tuple[str, ...]:
     return "apply", stage.playbook(stage.model("huge", manifest, replicas=1), EVERYWHERE)
 
 
+def _wait_for_a_node(stage: Stage) -> tuple[str, ...]:
+    """No node takes it now, and one that is added may: the nodes are watched until the time is up."""
+    manifest = kinds.workload("Deployment", "picky", stage.name)
+    manifest["spec"]["template"]["spec"]["nodeSelector"] = {"rack": "none"}
+    model = stage.model("picky", manifest, replicas=1)
+    return "apply", stage.playbook(model, EVERYWHERE, deadline="4s")
+
+
 LEGS = (
     Leg("enable", _enable),
     Leg("crash", _crash, code=1),
@@ -157,6 +165,7 @@ LEGS = (
     Leg("adopt", _adopt),
     Leg("disable under GitOps", _disable_under_gitops),
     Leg("unschedulable", _unschedulable, code=1),
+    Leg("wait for a node", _wait_for_a_node, code=1),
 )
 
 

@@ -196,6 +196,23 @@ def test_each_permission_of_an_operator_is_missed_by_name(
     notices(stage, missing, LEGS)
 
 
+def test_where_nodes_may_not_be_listed_no_declared_country_is_relied_upon(
+    admin: Administrator, workspace: TestWorkspace, orchestrator: Run
+) -> None:
+    """Nobody could notice that it stands elsewhere: it is out of every `enable --in`, and nothing is sent."""
+    (missing,) = (one for one in permissions() if str(one) == "list nodes")
+    subject = {"kind": "ServiceAccount", "name": "blind", "namespace": admin.prefix}
+    admin.grant(subject, BOTH, missing)
+    kubeconfig = admin.kubeconfig(workspace.root / "kubeconfig", admin.token(subject))
+    country = narrow(workspace.root, admin.cluster, kubeconfig)
+    checked(Stage(admin, workspace, orchestrator, country), missing)
+    workspace.write_model(replicas=1)
+    done = orchestrator("enable", workspace.model, "--in", country, "-o", "json", workspace=workspace.root)
+    assert done.code == 2
+    assert "list nodes" in done.stdout
+    assert admin.kubectl("get", "deployments", "-n", workspace.namespace, "-o", "name") == ""
+
+
 def test_the_sample_is_of_permissions_that_the_roles_give() -> None:
     """A permission that was renamed must not silently leave every test run."""
     assert set(SAMPLE) <= {str(one) for one in permissions()}
