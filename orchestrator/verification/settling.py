@@ -129,7 +129,8 @@ class _Wait:
         held = await self._hold(judgement)
         if held.readiness is Readiness.DONE:
             return self._settled(held, verified_at=self._clock.now())
-        return None
+        # What may not be watched cannot be seen to hold, however often it is tried.
+        return self._settled(held) if _is_forbidden(held) else None
 
     async def _end_late(self) -> Settled:
         judgement = await self._judge_consistently()
@@ -242,6 +243,12 @@ async def _judged(subject: Subject, observation: Observation, since: Observation
     if len(observation.pods) < _MANY_PODS:
         return judge(subject, observation, since)
     return await asyncio.to_thread(judge, subject, observation, since)
+
+
+def _is_forbidden(judgement: Judgement) -> bool:
+    """Whether nothing but missing permissions keeps it from being done."""
+    codes = {reason.code for reason in judgement.reasons}
+    return judgement.readiness is Readiness.UNKNOWN and codes == {"forbidden"}
 
 
 def _is_final(judgement: Judgement) -> bool:
