@@ -11,7 +11,7 @@ from orchestrator.core.objects import JsonObject, ObjectRef, dig
 from orchestrator.core.records import canonical_json
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
-from orchestrator.errors import ClusterError, Overloaded, Unreachable
+from orchestrator.errors import ClusterError, Forbidden, Overloaded, Unreachable
 from orchestrator.execution.outcome import Written
 from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.stopping import Interrupted
@@ -102,7 +102,11 @@ class Sender:
 def reason_of(error: ClusterError, ref: ObjectRef | None = None) -> Reason:
     """What a cluster's refusal says, safe to print; of a Secret only that it was refused."""
     is_secret = ref is not None and ref.kind == "Secret"
-    message = "the API server refuses the Secret" if is_secret and error.status else printable(error.message)
+    message = printable(error.message)
+    if is_secret and error.status:
+        # Which permission is missing is in our own words, and quotes nothing.
+        missing = f": not permitted, {error.hint}" if isinstance(error, Forbidden) and error.hint else ""
+        message = f"the API server refuses the Secret{missing}"
     return Reason(code=error.code, message=message, object=str(ref) if ref else None)
 
 
