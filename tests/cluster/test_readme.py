@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import sandbox
 from tests.cluster.conftest import ControlPlanes
 from tests.package.readme_blocks import Block, command_blocks
 
@@ -40,7 +41,10 @@ def test_every_command_block_is_one_that_is_run_below() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_reader_can_type_the_blocks(control_planes: ControlPlanes, tmp_path: Path, number: int) -> None:
     """In a sandbox of the reader's own, and against an own kubeconfig (here, of the shared control planes)."""
-    run_block(command_blocks(README)[number], tmp_path, control_planes.kubeconfig)
+    try:
+        run_block(command_blocks(README)[number], tmp_path, control_planes.kubeconfig)
+    finally:
+        sandbox.down(tmp_path / "sandbox")  # the block ends it itself, unless it was cut short
 
 
 def test_make_demo_ends_well(control_planes: ControlPlanes) -> None:
