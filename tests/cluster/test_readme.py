@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import sandbox
+from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE
 from tests.cluster.conftest import ControlPlanes
 from tests.package.readme_blocks import Block, command_blocks
 
@@ -41,6 +42,8 @@ def test_every_command_block_is_one_that_is_run_below() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_reader_can_type_the_blocks(control_planes: ControlPlanes, tmp_path: Path, number: int) -> None:
     """In a sandbox of the reader's own, and against an own kubeconfig (here, of the shared control planes)."""
+    # What other tests left in the catalogues would be listed, and judged, by the reader's `status`.
+    control_planes.everywhere("delete", "configmap,secret", "-n", SYSTEM_NAMESPACE, "-l", LABEL_RECORD)
     try:
         run_block(command_blocks(README)[number], tmp_path, control_planes.kubeconfig)
     finally:

@@ -183,6 +183,7 @@ async def test_what_may_not_be_seen_is_not_proven(stage: Stage, without_pods: Cl
     """Without the permission to list pods an absence is never verified, and the reason names it."""
     deployment = stage.deployment(replicas=0)
     await stage.apply(deployment)
+    await stage.run("rollout", "status", "deployment/fable-5", "--timeout=30s")
     subject = stage.subject(Want.DISABLED, deployment)
     judgement = await stage.verifier.look(without_pods, subject)
     assert (judgement.readiness, judgement.state) == (Readiness.UNKNOWN, State.UNKNOWN)
