@@ -52,6 +52,20 @@ class Verifies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeService:
+    """A Service, in every cluster, that answers requests for models that were taken down (451 with the notice)."""
+
+    __pydantic_config__ = DOCUMENT
+
+    namespace: str
+    """Namespace of the Service."""
+    name: str
+    """Name of the Service."""
+    port: int = 80
+    """Port of the Service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyRule:
     """A rule that refuses plans, by name."""
 
@@ -80,6 +94,8 @@ class Fleet:
     """What this platform can really tell."""
     safety: tuple[SafetyRule, ...] = ()
     """Rules that refuse plans."""
+    notice_service: NoticeService | None = None
+    """Who answers in the place of a model that was taken down, where a route's kind cannot."""
     in_force: tuple[str, ...] = ()
     """Order files that are in force, relative to the workspace."""
 

@@ -41,6 +41,12 @@ class Subject:
     namespaces: tuple[str, ...]
     """Namespaces of the expectations, sorted: where pods, endpoints and scalers are watched."""
     revision: str | None = None
+    is_everywhere: bool = False
+    """Whether pods of the model are looked for in every namespace: what a proof of absence under a hold demands."""
+    guard: Literal["proven", "absent", "none"] = "none"
+    """Whether the API server itself refuses the model here: then nothing can wake it, whoever tries."""
+    include_shared: bool = False
+    """Whether pods that serve other models as well are to be gone, too."""
     capacity: Literal["fixed", "elastic"] = "fixed"
     """The cluster's: only where nodes are not added by themselves can a request be known to fit none, ever."""
 

@@ -12,6 +12,7 @@ from orchestrator.core.observation import Subject
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.schema import API_VERSION, DOCUMENT
+from orchestrator.core.takedown import Darkening, Restoration
 from orchestrator.core.verdict import Reason, Want
 
 
@@ -88,6 +89,10 @@ class ItemPlan:
     """Why this item must not be carried out: fields owned by others, another playbook, an invalid object."""
     doubts: tuple[Reason, ...] = ()
     """What could not be read or understood, and had to be: with any, the plan is incomplete and proves nothing."""
+    darkening: Darkening | None = None
+    """What a takedown does besides; None in every other plan."""
+    restoration: Restoration | None = None
+    """What a restore does besides; None in every other plan."""
     soak_due: bool = False
     """Whether the cluster lacks the record that this step's soak and checks passed for this revision."""
 
@@ -139,9 +144,11 @@ class Plan:
     __pydantic_config__ = DOCUMENT
 
     action: str
-    """`apply`, `enable` or `disable`."""
+    """`apply`, `enable`, `disable`, `takedown` or `restore`."""
     name: str
-    """Name of the playbook, or `-` for a single command."""
+    """Name of the playbook or order, or `-` for a single command."""
+    order_digest: str | None = None
+    """Digest of the order behind a takedown or restore."""
     fleet: str
     models: tuple[str, ...]
     waves: tuple[WavePlan, ...]

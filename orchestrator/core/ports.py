@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.core.events import Event
     from orchestrator.core.observation import Settled, Subject
+    from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
     from orchestrator.core.verdict import Judgement
 
 
@@ -233,5 +234,22 @@ class Verifier(Protocol):
         """Watch until the subject is what is wanted and stays so for `soak` seconds, has failed, or `deadline` passes.
 
         `deadline` is on `Clock.elapsed()`; `tell` hears every judgement that differs from the one before.
+        """
+        ...
+
+
+class GuardProver(Protocol):
+    """Tries guards with server-side dry runs; changes nothing."""
+
+    async def survey(self, writer: ClusterWriter) -> NeutralSurvey:
+        """Whether what is none of a guard's business is admitted now: asked before a guard is bound."""
+        ...
+
+    async def prove(
+        self, writer: ClusterWriter, guard: Guard, subject: Subject, before: NeutralSurvey, *, deadline: float
+    ) -> GuardProof:
+        """Try the guard both ways until it is seen to work, or `deadline` (on `Clock.elapsed()`) passes.
+
+        Never raises a `ClusterError`: what could not be tried is a reason.
         """
         ...

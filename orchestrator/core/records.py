@@ -1,4 +1,4 @@
-"""What we keep in each cluster's own namespace: the catalogue, applied manifests, holds, soaks.
+"""What we keep in each cluster's own namespace: the catalogue, applied manifests, soaks. (Holds: `core.holds`.)
 
 Pure conversions between values and ConfigMaps or Secrets. Nothing here carries a timestamp that a second, equal
 apply would change: equal wishes give equal bytes.
@@ -151,21 +151,3 @@ def unpack_manifests(secret: JsonObject) -> tuple[JsonObject, ...]:
         return tuple(found)
     except (OSError, EOFError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"applied manifests are damaged: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """What keeps a model off in a cluster. One that cannot be understood still holds."""
-
-    name: str
-    model: str
-    reason: str = ""
-
-
-def read_hold(obj: JsonObject) -> Hold | None:
-    """A hold from its ConfigMap; None for another record. Unknown fields or versions never make it less of a hold."""
-    labels = dig(obj, "metadata", "labels", default={})
-    if labels.get(LABEL_RECORD) != HOLD:
-        return None
-    data = dig(obj, "data", default={})
-    return Hold(dig(obj, "metadata", "name", default=""), labels.get(LABEL_MODEL, "*"), data.get("reason", ""))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import Hold, Lift, standing_holds
 from orchestrator.core.model import Adoption
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef
 from orchestrator.core.ports import Identity
-from orchestrator.core.records import CatalogueEntry, Hold
+from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Reason
 
 SWITCHED = frozenset(
@@ -57,6 +58,11 @@ class ClusterSnapshot:
     damaged: Mapping[str, Reason] = field(default_factory=dict)
     """By model: a catalogue entry that cannot be read."""
     holds: tuple[Hold, ...] = ()
+    """Every hold that lies in this cluster, lifted ones included."""
+    lifts: tuple[Lift, ...] = ()
+    """Tombstones that lie in this cluster."""
+    lifted: frozenset[str] = frozenset()
+    """Digests of orders that some reachable cluster, this or another, knows to be lifted."""
     live: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)
     """Objects by their ref, namespace filled in; one that is missing, here and in `unread`, does not exist."""
     unread: Mapping[ObjectRef, Reason] = field(default_factory=dict)
@@ -79,4 +85,9 @@ class ClusterSnapshot:
 
     def held_by(self, model: str) -> tuple[str, ...]:
         """Names of the holds that keep a model off; a hold without a model keeps everything off."""
-        return tuple(hold.name for hold in self.holds if hold.model in (model, "*"))
+        return tuple(hold.name for hold in self.standing_on(model))
+
+    def standing_on(self, model: str) -> tuple[Hold, ...]:
+        """The holds on a model that nothing has lifted."""
+        ended = {*self.lifted, *(lift.digest for lift in self.lifts)}
+        return standing_holds(self.holds, ended, model)

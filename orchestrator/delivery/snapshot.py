@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
+from orchestrator.core.holds import read_hold, read_lift
 from orchestrator.core.model import Adoption
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.ports import ClusterReader, ClusterWriter, Identity
-from orchestrator.core.records import CATALOGUE, CatalogueEntry, read_hold
+from orchestrator.core.records import CATALOGUE, CatalogueEntry
 from orchestrator.core.snapshot import SWITCHED, ClusterSnapshot, Preview, SnapshotRequest
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
@@ -183,6 +184,7 @@ class _Look:
             entries=entries,
             damaged=damaged,
             holds=tuple(hold for record in self.records if (hold := read_hold(record))),
+            lifts=tuple(lift for record in self.records if (lift := read_lift(record))),
             live={**self.live, **adopted},
             unread=self.unread,
             namespaces=frozenset(self.namespaces),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.core.holds import read_hold, read_lift, standing_holds
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, ref_of
 from orchestrator.core.ports import ClusterReader
 from orchestrator.core.records import (
-    HOLD,
     CatalogueEntry,
     manifests_name,
     pack_manifests,
-    read_hold,
     unpack_manifests,
 )
 from orchestrator.errors import Conflict
@@ -74,7 +73,8 @@ async def read_manifests(reader: ClusterReader, model: str, revision: str) -> tu
 
 
 async def holds_on(reader: ClusterReader, model: str) -> tuple[str, ...]:
-    """Names of the holds that keep a model off in this cluster, read now."""
-    listing = await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=f"{LABEL_RECORD}={HOLD}")
-    holds = (read_hold(item) for item in listing.items)
-    return tuple(sorted(hold.name for hold in holds if hold and hold.model in (model, "*")))
+    """Names of the holds that keep a model off in this cluster, read now, as far as no lift has ended them."""
+    records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
+    holds = [hold for item in records if (hold := read_hold(item))]
+    lifted = [lift.digest for item in records if (lift := read_lift(item))]
+    return tuple(sorted(hold.name for hold in standing_holds(holds, lifted, model)))

@@ -16,11 +16,9 @@ from hypothesis import strategies as st
 from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject
 from orchestrator.core.records import (
     CatalogueEntry,
-    Hold,
     canonical_json,
     manifests_name,
     pack_manifests,
-    read_hold,
     revision_of,
     soak_key,
     unpack_manifests,
@@ -151,29 +149,3 @@ def test_the_revision_depends_on_content_and_not_on_order() -> None:
     assert revision_of((MANIFEST, other)) == revision_of((other, MANIFEST))
     assert revision_of((MANIFEST,)) != revision_of((other,))
     assert len(revision_of(())) == 16
-
-
-def hold(**changes: Any) -> JsonObject:
-    labels = {LABEL_RECORD: "hold", LABEL_MODEL: "fable-5"}
-    return {"metadata": {"name": "directive-1", "labels": labels}, "data": {"reason": "an order"}, **changes}
-
-
-def test_a_hold_is_read() -> None:
-    assert read_hold(hold()) == Hold("directive-1", "fable-5", "an order")
-
-
-@pytest.mark.parametrize("data", [None, {}, {"apiVersion": "orchestrator/v99", "until": "1970-01-01T00:00:00Z"}])
-def test_a_hold_that_is_not_understood_still_holds(data: Any) -> None:
-    found = read_hold(hold(data=data))
-    assert found is not None
-    assert (found.name, found.model) == ("directive-1", "fable-5")
-
-
-def test_a_hold_without_a_model_holds_every_model() -> None:
-    found = read_hold(hold(metadata={"name": "all", "labels": {LABEL_RECORD: "hold"}}))
-    assert found is not None
-    assert found.model == "*"
-
-
-def test_another_record_is_no_hold() -> None:
-    assert read_hold(ENTRY.to_config_map()) is None

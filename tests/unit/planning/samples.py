@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from orchestrator.core.fleet import Cluster, Fleet
+from orchestrator.core.holds import Hold
 from orchestrator.core.model import Model, Override
 from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
 from orchestrator.core.plan import Change, ItemPlan, Plan
 from orchestrator.core.playbook import Strategy
 from orchestrator.core.ports import Identity
-from orchestrator.core.records import CatalogueEntry, Hold
+from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest, Wish, WishedWave
@@ -148,7 +149,7 @@ def snapshot(
         entries={entry.model: entry} if entry else {},
         live={**known, **adopted},
         namespaces=frozenset(namespaces),
-        holds=tuple(Hold(name, MODEL.name) for name in holds),
+        holds=tuple(Hold(name=name, model=MODEL.name) for name in holds),
         **more,
     )
 

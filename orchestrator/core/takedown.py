@@ -1,0 +1,137 @@
+"""What a takedown plans for one model in one cluster besides its writes, and what a restore takes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from orchestrator.core.holds import Hold, Lift, RestoreRecord
+from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.schema import DOCUMENT
+from orchestrator.core.verdict import Reason
+
+DEFAULT_TAKEDOWN_SOAK = 15.0
+DRAIN_FLOOR = 5.0
+"""Seconds that pods get to end when the order's deadline has passed already."""
+
+Answer = Literal["451", "404", "redirect", "5xx"]
+"""What clients get from a route that is cut; `5xx` where the route's kind can say nothing better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What makes the API server itself refuse a held model: one policy and its binding per (order, model)."""
+
+    __pydantic_config__ = DOCUMENT
+
+    name: str
+    """Name of both the ValidatingAdmissionPolicy and its binding."""
+    model: str
+    order: str
+    """Name of the order, which its refusals quote."""
+    digest: str
+    """The order's digest."""
+    policy: JsonObject
+    binding: JsonObject
+    marker: str
+    """Text that every refusal of this guard carries and no other policy's does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardProof:
+    """What came of trying a guard, both ways, with server-side dry runs."""
+
+    __pydantic_config__ = DOCUMENT
+
+    status: Literal["proven", "absent"]
+    denied: tuple[str, ...] = ()
+    """Attempts at the model that were refused by this guard, in words."""
+    admitted: tuple[str, ...] = ()
+    """Attempts at anything else that were admitted, in words."""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is not proven."""
+    has_to_go: bool = False
+    """Whether our own policy refuses what is none of its business: it must be unbound at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeutralSurvey:
+    """Whether a neutral pod and a neutral Deployment are admitted without our guard; asked before it is bound."""
+
+    admitted: tuple[str, ...] = ()
+    refused: tuple[Reason, ...] = ()
+    """By whom, as far as the refusal tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldCut:
+    """One field of a route that a cut replaces."""
+
+    __pydantic_config__ = DOCUMENT
+
+    pointer: str
+    """JSON pointer: `/spec/rules`."""
+    before: Any = None
+    """None where the field was not there."""
+    after: Any = None
+    """None where the field is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteCut:
+    """How one route of a model is cut, restorably."""
+
+    __pydantic_config__ = DOCUMENT
+
+    ref: ObjectRef
+    uid: str
+    answer: Answer
+    fields: tuple[FieldCut, ...]
+    """Empty where it is cut already."""
+    creates: tuple[JsonObject, ...] = ()
+    """Objects that the cut route refers to (a direct response), made before it and removed at the restore."""
+    left: tuple[Reason, ...] = ()
+    """Rules of it that are not cut, because others share them."""
+
+    @property
+    def record_pointers(self) -> tuple[str, ...]:
+        """What a restore writes back."""
+        return tuple(cut.pointer for cut in self.fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Darkening:
+    """A takedown of one model in one cluster, besides the writes of its plan item (which stop what is known)."""
+
+    __pydantic_config__ = DOCUMENT
+
+    hold: Hold
+    guard: Guard | None
+    """None where none can be made; `notes` of the item say why."""
+    cuts: tuple[RouteCut, ...] = ()
+    not_cut: tuple[Reason, ...] = ()
+    """Ways to the model that stay open, and why: shared rules, routers, gateways that are not known."""
+    records: tuple[RestoreRecord, ...] = ()
+    """Kept in the cluster before the first change, for what is known when the plan is made."""
+    include_shared: bool = False
+    """Whether pods that serve other models as well are stopped, too."""
+    soak: float = DEFAULT_TAKEDOWN_SOAK
+    """Seconds."""
+    ends_at: datetime | None = None
+    """When the order's deadline is over; pods get at most what is left of it to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """The way back of one model in one cluster."""
+
+    __pydantic_config__ = DOCUMENT
+
+    lift: Lift
+    holds: tuple[Hold, ...]
+    """Holds of the lifted digest in this cluster."""
+    guard: Guard | None
+    """What is bound again when the restore fails."""
+    records: tuple[RestoreRecord, ...]
+    """What everything was; read in the cluster."""
