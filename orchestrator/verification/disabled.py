@@ -128,18 +128,26 @@ class DisabledRules:
 def assess_pod(one: ModelPod) -> Assessment | None:
     """What a pod of the model means for its absence; None when it is gone."""
     phase = dig(one.pod, "status", "phase", default="in an unknown phase")
-    if one.presence is Presence.GONE:
-        return None
-    if one.presence is Presence.UNCERTAIN:
-        words = f"it is {phase}, and its node {dig(one.pod, 'spec', 'nodeName')} is not ready or not there"
-        return finding(Readiness.UNKNOWN, "node-not-ready", words, object_=one.ref)
+    match one.presence:
+        case Presence.GONE:
+            return None
+        case Presence.UNCERTAIN:
+            words = f"it is {phase}, and its node {dig(one.pod, 'spec', 'nodeName')} is not ready or not there"
+            return finding(Readiness.UNKNOWN, "node-not-ready", words, object_=one.ref)
+        case Presence.UNCLEAR:
+            words = f"it is {phase}, and its node does not say that each of its containers has ended: delete the pod"
+            return finding(Readiness.UNKNOWN, "pod-unclear", words, object_=one.ref)
+        case Presence.PRESENT:
+            return _assess_running(one, str(phase))
+
+
+def _assess_running(one: ModelPod, phase: str) -> Assessment:
     if one.shared_with is not None:
         words = f"it is {phase} and serves other models, too ({one.shared_with}): it is not stopped"
         return finding(Readiness.UNKNOWN, "shared", words, object_=one.ref)
-    if one.is_terminating:
-        return finding(Readiness.PROGRESSING, "pod-left", f"it is {phase} and terminating", object_=one.ref)
-    if one.is_switched:
-        return finding(Readiness.PROGRESSING, "pod-left", f"it is {phase}", object_=one.ref)
+    if one.is_terminating or one.is_switched:
+        words = f"it is {phase} and terminating" if one.is_terminating else f"it is {phase}"
+        return finding(Readiness.PROGRESSING, "pod-left", words, object_=one.ref)
     words = f"it is {phase}, and no workload that can be scaled to zero owns it"
     return finding(Readiness.UNKNOWN, "stray", words, object_=one.ref)
 

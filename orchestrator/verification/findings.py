@@ -21,6 +21,8 @@ LASTING = frozenset(
         "nothing-to-adopt",
         "on-delete",
         "other-version",
+        "partition",
+        "pod-unclear",
         "shared",
         "stray",
         "unknown-kind",

@@ -29,6 +29,8 @@ class Presence(StrEnum):
     """It has ended, on a node that says so: only its record is left."""
     UNCERTAIN = "uncertain"
     """Its node does not answer or is not there: nobody can say what its processes do."""
+    UNCLEAR = "unclear"
+    """It is said to have ended, and of some container nobody says that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +208,14 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def presence_of(pod: JsonObject, nodes: Mapping[str, JsonObject]) -> Presence:
-    """Whether a pod is gone, there, or on a node that cannot be trusted to say.
+    """Whether a pod is gone, there, or nobody can say.
 
     A pod that has ended (Failed, Evicted, Succeeded) outlives its workload's scale to zero. It counts as gone only
     where its node is Ready and reports every container terminated, or where it was never given a node. `nodes` may be
     empty while none was needed; then no pod that has ended counts as gone.
+
+    A phase alone proves nothing: a kubelet that has restarted may reject a pod whose containers still run, and writes
+    no container statuses then (`rejectPod` in its `kubelet.go`), just as for one that it never started.
     """
     node = dig(pod, "spec", "nodeName")
     has_ended = dig(pod, "status", "phase") in ("Failed", "Succeeded")
@@ -221,16 +226,21 @@ def presence_of(pod: JsonObject, nodes: Mapping[str, JsonObject]) -> Presence:
         return Presence.PRESENT if is_trusted or not nodes else Presence.UNCERTAIN
     if not is_trusted:
         return Presence.UNCERTAIN
-    return Presence.GONE if all("terminated" in state for state in _states(pod)) else Presence.PRESENT
+    states = _states(pod)
+    if any("running" in state for state in states.values()):
+        return Presence.PRESENT
+    is_over = bool(states) and all("terminated" in state for state in states.values())
+    return Presence.GONE if is_over else Presence.UNCLEAR
 
 
-def _states(pod: JsonObject) -> Iterator[JsonObject]:
-    for kind in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
-        for status in dig(pod, "status", kind, default=[]):
-            state = status.get("state") or {}
-            # A container that was still waiting when its pod ended never ran.
-            if "waiting" not in state:
-                yield state
+def _states(pod: JsonObject) -> dict[tuple[str, str], JsonObject]:
+    """The state of each container that a pod names or reports; empty for one of which nothing is said."""
+    states: dict[tuple[str, str], JsonObject] = {}
+    for kind in ("initContainer", "container", "ephemeralContainer"):
+        states |= {(kind, str(one.get("name"))): {} for one in dig(pod, "spec", f"{kind}s", default=[])}
+        reported = dig(pod, "status", f"{kind}Statuses", default=[])
+        states |= {(kind, str(one.get("name"))): one.get("state") or {} for one in reported}
+    return states
 
 
 def is_ready(node: JsonObject) -> bool:

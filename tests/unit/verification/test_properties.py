@@ -88,7 +88,8 @@ def _has_provably_ended(pod: JsonObject, nodes: tuple[JsonObject, ...]) -> bool:
     node = pod["spec"].get("nodeName")
     states = [status["state"] for status in pod["status"]["containerStatuses"]]
     ended = pod["status"]["phase"] in ("Failed", "Succeeded")
-    on_ready_node = node == "ready" and bool(nodes) and all("terminated" in s or "waiting" in s for s in states)
+    has_others = any(pod["spec"].get(kind) for kind in ("initContainers", "ephemeralContainers"))
+    on_ready_node = node == "ready" and bool(nodes) and all("terminated" in s for s in states) and not has_others
     return ended and (node is None or on_ready_node)
 
 

@@ -100,7 +100,8 @@ async def test_nodes_are_read_only_where_they_matter(wait: Wait) -> None:
     """An evicted pod makes its node matter: the verdict follows the node's return."""
     evicted = pod()
     evicted["spec"] = {"nodeName": "n"}
-    evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
+    ended = {"name": "server", "state": {"terminated": {"exitCode": 137}}}
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted", "containerStatuses": [ended]}
     node: JsonObject = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"conditions": []}}
     wait.cluster.show(deployment(0))
     wait.cluster.show(evicted)
