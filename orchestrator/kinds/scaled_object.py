@@ -5,19 +5,40 @@ from __future__ import annotations
 from orchestrator.core.kind import Kind, ScalerRules, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.verdict import Assessment, Reason
-from orchestrator.kinds._reading import DONE, condition, explain, progressing
+from orchestrator.kinds._reading import DONE, condition, count, explain, progressing, unknown, unless_observed
 
 _PREFIX = "autoscaling.keda.sh/"
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
-    """Its Ready condition; while it is paused it scales nothing."""
+    """Its Ready condition, where it can only be about the present spec; while it is paused it scales nothing.
+
+    KEDA 2.21 says nowhere which generation its status is about (`ScaledObjectStatus` has no observedGeneration). A
+    spec that was never changed has one generation, and a status cannot be older than that.
+    """
+    if stale := _unless_about_this_spec(live, wanted):
+        return stale
     ready = condition(live, "Ready")
     if ready.get("status") != "True":
         return progressing(live, "not-ready", f"not ready: {explain(ready)}")
-    if condition(live, "Paused").get("status") == "True":
+    if condition(live, "Paused").get("status") == "True" or _asks_for_pause(live):
         return progressing(live, "paused", "it is paused")
     return DONE
+
+
+def _unless_about_this_spec(live: JsonObject, wanted: Wanted) -> Assessment | None:
+    if dig(live, "status", "observedGeneration") is not None:
+        return unless_observed(live, wanted)
+    generation = count(live, "metadata", "generation")
+    if wanted.generation is not None and generation < wanted.generation:
+        return progressing(live, "stale", f"generation {generation} is older than our write {wanted.generation}")
+    if generation == 1:
+        return None
+    words = (
+        f"nothing says that its status is about generation {generation}; a health rule with `inert: true` "
+        "goes by its content alone"
+    )
+    return unknown(live, "no-observed-generation", words)
 
 
 def targets(live: JsonObject) -> tuple[ObjectRef, ...]:
@@ -39,6 +60,12 @@ def can_wake(live: JsonObject) -> Reason | None:
     if asked and not forced and condition(live, "Paused").get("status") == "True":
         return None
     return Reason(code="can-wake", message="it is not paused, and scales from zero by design", object=str(ref_of(live)))
+
+
+def _asks_for_pause(live: JsonObject) -> bool:
+    """Whether it is to be paused: annotations raise no generation, so the condition may not say so yet."""
+    notes = dig(live, "metadata", "annotations", default={})
+    return f"{_PREFIX}paused-replicas" in notes or str(notes.get(f"{_PREFIX}paused", "false")).lower() != "false"
 
 
 PLUGIN = Kind(
