@@ -1,4 +1,4 @@
-"""StatefulSet: kstatus' rules; with OnDelete only where the status proves that every pod is of the new template."""
+"""StatefulSet: kstatus' rules; with OnDelete or a partition only where every pod is proven to be of the new template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.kinds._workload import SCALABLE, replicas_of
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
-    """Source: kstatus `statefulsetConditions`, save that OnDelete is not called current for being OnDelete."""
+    """Source: kstatus `statefulsetConditions`, save that neither OnDelete nor a partition stands for a pod of the new template."""
     spec = replicas_of(live)
     if (early := unless_observed(live, wanted)) or (early := unless_replicas_as_wanted(live, wanted, spec)):
         return early
@@ -48,6 +48,9 @@ def _from_revisions(live: JsonObject, spec: int) -> Assessment | None:
     if updated < spec - partition:
         words = f"{updated} of {max(spec - partition, 0)} replicas are of the new template"
         return progressing(live, "rolling-out", words, "status.updatedReplicas")
+    if updated < spec:
+        words = f"its partition holds back {spec - updated} of {spec} replicas, which are of the old template"
+        return unknown(live, "partition", words, "spec.updateStrategy.rollingUpdate.partition")
     current, update = (dig(live, "status", field) for field in ("currentRevision", "updateRevision"))
     if partition == 0 and spec > 0 and current != update:
         return progressing(live, "rolling-out", "the rollout is not complete", "status.currentRevision")
