@@ -16,7 +16,7 @@ from orchestrator import cli
 from orchestrator.cli._settings import Settings
 from orchestrator.errors import DocumentError, OrchestratorError, UsageError
 
-SECTIONS = ("Start here", "Fleet", "Models", "Reference")
+SECTIONS = ("Start here", "Fleet", "Models", "Orders", "Reference")
 EXIT_CODES = """\
 \b
 Exit codes, the first that fits:
@@ -24,6 +24,7 @@ Exit codes, the first that fits:
   4    refused before anything was done: hold, lock, safety rule, conflict
   1    failed
   3    not proven: residue, unreachable, unverified
+  5    all proven, but after the order's deadline
   10   plan --exit-code found changes
   0    everything asked is verified, or there was nothing to do
   130  interrupted

@@ -54,10 +54,14 @@ def load_workspace(root: Path) -> Workspace:
 
 @asynccontextmanager
 async def open_session(
-    workspace: Workspace, kubeconfig: Path | None = None, timeouts: Timeouts | None = None
+    workspace: Workspace,
+    kubeconfig: Path | None = None,
+    timeouts: Timeouts | None = None,
+    *,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[Session]:
-    """Connect to the fleet of a workspace. A context that leads nowhere is that cluster's error, when it is used."""
-    fleet = workspace.fleet
+    """Connect to the fleet of a workspace, or to another. A context that leads nowhere is that cluster's error."""
+    fleet = fleet or workspace.fleet
     async with connect(
         fleet, kubeconfig=kubeconfig or kubeconfig_of(workspace, fleet), timeouts=timeouts
     ) as connection:
