@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,16 +56,20 @@ class CatalogueEntry:
     definition: dict[str, Any] = field(default_factory=dict)
     """The model document (camelCase, without patches): match, routes, channels, by which any laptop recognises it."""
     soaked: dict[str, str] = field(default_factory=dict)
-    """By `playbook/step`: the revision (or `disabled`) whose soak and checks passed here."""
+    """By `playbook/step`: the revision (or `disabled`) whose soak and checks passed here, and a digest of these."""
 
     @property
     def soak_mark(self) -> str:
-        """What is recorded of a soak that passed: the revision, `adopted`, or `disabled`."""
+        """What a soak that passed has proven: the revision, `adopted`, or `disabled`."""
         return "disabled" if self.want is Want.DISABLED else self.revision or "adopted"
 
-    def has_soaked(self, key: str) -> bool:
-        """Whether the soak and checks under a `soak_key` have passed for what this entry says."""
-        return self.soaked.get(key) == self.soak_mark
+    def has_soaked(self, key: str, proof: str) -> bool:
+        """Whether exactly this `proof_of` a step has passed, under its `soak_key`, for what this entry says."""
+        return self.soaked.get(key) == passed(self.soak_mark, proof)
+
+    def still_soaked(self, before: Mapping[str, str]) -> dict[str, str]:
+        """Those of earlier soaks that proved what this entry says."""
+        return {step: mark for step, mark in before.items() if mark.partition(" ")[0] == self.soak_mark}
 
     def to_config_map(self) -> JsonObject:
         """The ConfigMap that keeps this entry."""
@@ -108,6 +113,20 @@ class CatalogueEntry:
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"catalogue entry is damaged: {error}") from error
+
+
+def passed(what: str, proof: str) -> str:
+    """What is recorded of a step that passed: what was proven, and by what."""
+    return f"{what} {proof}"
+
+
+def proof_of(soak: float, checks: Iterable[Mapping[str, Any]]) -> str:
+    """A digest of what a step demands (seconds, and checks in any order), 8 hexadecimal digits.
+
+    A soak made longer, or a check added later, has not passed anywhere.
+    """
+    demands = [f"{float(soak):g}", *sorted(canonical_json(check) for check in checks)]
+    return hashlib.sha256("\n".join(demands).encode()).hexdigest()[:8]
 
 
 def soak_key(playbook: str | None, step: str) -> str:

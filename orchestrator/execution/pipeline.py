@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.core.events import EventType
 from orchestrator.core.observation import Expectation, Settled, Subject
 from orchestrator.core.plan import ClusterPlan, ItemPlan
-from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.records import CatalogueEntry, passed, proof_of
 from orchestrator.core.result import ResultItem, Times
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Verdict, Want
 from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
@@ -136,9 +136,7 @@ class _Item:
         item = self._item
         key = self._terms.soak_key
         if item.changes and self._owes_proof and key in item.entry.soaked:
-            return replace(
-                item.entry, soaked={step: passed for step, passed in item.entry.soaked.items() if step != key}
-            )
+            return replace(item.entry, soaked={step: mark for step, mark in item.entry.soaked.items() if step != key})
         return item.entry if item.entry_changes else None
 
     @property
@@ -160,10 +158,10 @@ class _Item:
         if verdict is not Verdict.VERIFIED:
             self._conclude(verdict, tuple(reason for outcome in outcomes for reason in outcome.reasons))
             return
-        entry, key, passed = self._item.entry, self._terms.soak_key, passed_as(self._item)
-        if entry.soaked.get(key) != passed or self._item.is_change:
+        entry, key, mark = self._item.entry, self._terms.soak_key, passed_as(self._item, self._terms)
+        if entry.soaked.get(key) != mark or self._item.is_change:
             self._sending = True
-            await write_entry(self._sender, replace(entry, soaked={**entry.soaked, key: passed}))
+            await write_entry(self._sender, replace(entry, soaked={**entry.soaked, key: mark}))
             self._entry_written = True
 
     async def _confirm(self) -> None:
@@ -250,9 +248,10 @@ def with_objects_of(entry: CatalogueEntry, other: CatalogueEntry | None) -> Cata
     return replace(entry, objects=objects, replicas={**other.replicas, **entry.replicas})
 
 
-def passed_as(item: ItemPlan) -> str:
-    """What is recorded for a step that was passed: the revision that passed, or that the model was off."""
-    return "disabled" if item.want is Want.DISABLED else item.subject.revision or "adopted"
+def passed_as(item: ItemPlan, terms: StepTerms) -> str:
+    """What is recorded for a step that was passed: the revision, or that the model was off, and what was demanded."""
+    what = "disabled" if item.want is Want.DISABLED else item.subject.revision or "adopted"
+    return passed(what, proof_of(terms.soak, terms.checks))
 
 
 def _ending(result: ResultItem) -> dict[str, Any]:

@@ -35,8 +35,7 @@ def entry_for(wish: Wish, rendering: Rendering, draft: Draft, previous: Catalogu
         replicas={str(ref): count for ref, count in sorted(draft.replicas.items())},
         definition=definition_of(wish.model),
     )
-    soaked = {step: passed for step, passed in before.soaked.items() if passed == entry.soak_mark}
-    return replace(entry, soaked=soaked)
+    return replace(entry, soaked=entry.still_soaked(before.soaked))
 
 
 def definition_of(model: Model) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator import plugins
 from orchestrator.core.plan import Change, ItemPlan, Verb
-from orchestrator.core.records import CatalogueEntry, soak_key
+from orchestrator.core.records import CatalogueEntry, proof_of, soak_key
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.core.wish import PlanOptions, Wish, WishedWave
@@ -52,7 +52,7 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
         doubts=(*_unread(rendering, previous, snapshot), *(damage if wish.want is Want.DISABLED else ())),
         soak_due=may_record
         and bool(wave.soak or wave.checks)
-        and not entry.has_soaked(soak_key(wish.playbook, wish.step)),
+        and not entry.has_soaked(soak_key(wish.playbook, wish.step), proof_of(wave.soak, wave.checks)),
     )
 
 

@@ -118,7 +118,7 @@ class Release:
             playbook="p",
             objects=before.objects,
             replicas=before.replicas,
-            soaked={key: passed for key, passed in before.soaked.items() if passed == "disabled"},
+            soaked={key: mark for key, mark in before.soaked.items() if mark.startswith("disabled ")},
         )
         values: dict[str, Any] = {
             "step": step,

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.plan import Plan
-from orchestrator.core.records import CatalogueEntry, manifests_name
+from orchestrator.core.records import CatalogueEntry, manifests_name, passed, proof_of
 from orchestrator.core.result import ResultItem
 from orchestrator.core.verdict import State, Verdict, Want
 from orchestrator.delivery import FleetConnection
@@ -135,7 +135,7 @@ async def test_switching_off_soaks_once_and_a_second_run_owes_nothing(
     assert item.times.last_pod_gone is not None
     entry = await previous_entry(writer, model)
     assert entry is not None
-    assert entry.soaked == {"p/off": "disabled"}
+    assert entry.soaked == {"p/off": passed("disabled", proof_of(1.5, ()))}
     again = plan(model, wave("off", (writer, await release.plan_off(writer, "off")), soak=1.5))
     assert not again.is_due
     before = witnesses[writer.cluster.name].versions(namespace, model)
@@ -164,7 +164,7 @@ async def test_a_soak_that_was_cut_short_is_made_up_by_the_next_run(runner: Runn
     assert verdicts(await runner.run(owed)) == [Verdict.VERIFIED]
     entry = await previous_entry(writer, model)
     assert entry is not None
-    assert entry.soaked == {"p/s": release.revision}
+    assert entry.soaked == {"p/s": passed(release.revision, proof_of(1, ()))}
 
 
 async def test_a_crashing_canary_ends_early_and_later_steps_are_never_touched(

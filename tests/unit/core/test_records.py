@@ -19,12 +19,16 @@ from orchestrator.core.records import (
     canonical_json,
     manifests_name,
     pack_manifests,
+    passed,
+    proof_of,
     revision_of,
     soak_key,
     unpack_manifests,
 )
 from orchestrator.core.verdict import Want
 
+CHECKS = ({"http": {"url": "http://fable.example"}},)
+PROOF = proof_of(10, CHECKS)
 ENTRY = CatalogueEntry(
     model="fable-5",
     want=Want.ENABLED,
@@ -34,7 +38,7 @@ ENTRY = CatalogueEntry(
     objects=(("apps/v1", "Deployment", "fable", "server"), ("v1", "Service", "fable", "fable")),
     replicas={"apps/Deployment fable/server": 3},
     definition={"match": {"weights": ["s3://w"]}},
-    soaked={"rollout/canary": "0123456789abcdef"},
+    soaked={"rollout/canary": passed("0123456789abcdef", PROOF)},
 )
 MANIFEST: JsonObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "ä\n"}}
 
@@ -102,15 +106,22 @@ def test_whatever_somebody_writes_there_is_a_value_error_at_worst(data: dict[str
 )
 def test_a_soak_is_recorded_as_what_it_proved(entry: CatalogueEntry, mark: str) -> None:
     assert entry.soak_mark == mark
-    assert replace(entry, soaked={"p/s": mark}).has_soaked("p/s")
-    assert not replace(entry, soaked={"p/s": "other"}).has_soaked("p/s")
-    assert not replace(entry, soaked={"p/other": mark}).has_soaked("p/s")
+    assert replace(entry, soaked={"p/s": passed(mark, PROOF)}).has_soaked("p/s", PROOF)
+    assert not replace(entry, soaked={"p/s": passed("other", PROOF)}).has_soaked("p/s", PROOF)
+    assert not replace(entry, soaked={"p/other": passed(mark, PROOF)}).has_soaked("p/s", PROOF)
+    assert not replace(entry, soaked={"p/s": passed(mark, proof_of(11, CHECKS))}).has_soaked("p/s", PROOF)
+
+
+def test_a_proof_is_the_seconds_and_the_checks_in_any_order() -> None:
+    one, other = {"http": {"url": "a", "status": 200}}, {"http": {"url": "b"}}
+    assert proof_of(10, (one, other)) == proof_of(10.0, (other, {"http": {"status": 200, "url": "a"}}))
+    assert len({proof_of(10, ()), proof_of(10, (one,)), proof_of(9, (one,)), proof_of(10, (one, one))}) == 4
 
 
 def test_soaks_of_two_playbooks_are_told_apart() -> None:
-    assert ENTRY.has_soaked(soak_key("rollout", "canary"))
-    assert not ENTRY.has_soaked(soak_key("other", "canary"))
-    assert not ENTRY.has_soaked(soak_key(None, "canary"))
+    assert ENTRY.has_soaked(soak_key("rollout", "canary"), PROOF)
+    assert not ENTRY.has_soaked(soak_key("other", "canary"), PROOF)
+    assert not ENTRY.has_soaked(soak_key(None, "canary"), PROOF)
 
 
 def test_kept_manifests_come_back() -> None:

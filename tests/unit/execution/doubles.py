@@ -52,6 +52,12 @@ class JumpingClock:
         self.seconds += seconds
 
 
+def _is_labelled(live: JsonObject, key: str, value: str | None) -> bool:
+    """Whether it has this label, with this value unless any will do."""
+    labels = dig(live, "metadata", "labels", default={})
+    return key in labels and value in (None, labels[key])
+
+
 class MemoryCluster:
     """A cluster in memory: names, uids, versions and conflicts, and no rule of Kubernetes beyond."""
 
@@ -80,13 +86,13 @@ class MemoryCluster:
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
         await self._answer("list", ObjectRef(resource.api_version, resource.kind, namespace, ""))
-        wanted = dict(part.split("=") for part in labels.split(",") if part)
+        wanted = [part.partition("=") for part in labels.split(",") if part]
         found = [
             copy.deepcopy(live)
             for ref, live in self.objects.items()
             if ref.kind == resource.kind
             and ref.namespace == namespace
-            and wanted.items() <= dig(live, "metadata", "labels", default={}).items()
+            and all(_is_labelled(live, key, value if sign else None) for key, sign, value in wanted)
         ]
         return Listing(tuple(found), "1")
 

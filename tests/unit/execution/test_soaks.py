@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core.objects import ObjectRef
-from orchestrator.core.records import CatalogueEntry
+from orchestrator.core.records import CatalogueEntry, passed, proof_of
 from orchestrator.core.verdict import Readiness, Verdict
 from tests.unit.execution.doubles import (
     MODEL,
@@ -27,7 +27,7 @@ async def test_a_soak_that_passed_is_recorded_in_the_cluster() -> None:
     world = World("a")
     await world.run(plan_of(wave_of("s", world.part("a"), soak=7.0)))
     assert world.verifier.soaks == [7.0]
-    assert entry_in(world.clusters["a"]).soaked == {"p/s": "r1"}
+    assert entry_in(world.clusters["a"]).soaked == {"p/s": passed("r1", proof_of(7.0, ()))}
 
 
 async def test_a_soak_that_did_not_pass_is_not_recorded() -> None:
@@ -42,7 +42,7 @@ async def test_an_owed_soak_is_made_up_without_any_other_change() -> None:
     outcome = await world.run(plan_of(wave_of("s", world.part("a", **idle(soak_due=True)), soak=7.0)))
     assert verdicts(outcome) == {"a": Verdict.VERIFIED}
     assert world.verifier.soaks == [7.0]
-    assert entry_in(world.clusters["a"]).soaked == {"p/s": "r1"}
+    assert entry_in(world.clusters["a"]).soaked == {"p/s": passed("r1", proof_of(7.0, ()))}
     others = [name for name in world.clusters["a"].writes() if "Lease" not in name and "Namespace" not in name]
     assert others == [f"apply ConfigMap orchestrator-system/model.{MODEL}"]
 

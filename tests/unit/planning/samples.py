@@ -93,7 +93,9 @@ def wish(
     )
 
 
-def request(*wishes: Wish, soak: float = 0.0, fleet: Fleet = FLEET, **options: Any) -> PlanRequest:
+def request(
+    *wishes: Wish, soak: float = 0.0, checks: tuple[dict[str, Any], ...] = (), fleet: Fleet = FLEET, **options: Any
+) -> PlanRequest:
     """One step for every name of a step, in the order in which they first appear."""
     steps = dict.fromkeys(one.step for one in wishes)
     waves = tuple(
@@ -103,6 +105,7 @@ def request(*wishes: Wish, soak: float = 0.0, fleet: Fleet = FLEET, **options: A
             words=(),
             strategy=Strategy(),
             soak=soak,
+            checks=checks,
             wishes=tuple(one for one in wishes if one.step == step),
         )
         for step in steps
@@ -154,9 +157,11 @@ def snapshot(
     )
 
 
-def planned(one: Wish, found: ClusterSnapshot, *, soak: float = 0.0, **options: Any) -> ItemPlan:
+def planned(
+    one: Wish, found: ClusterSnapshot, *, soak: float = 0.0, checks: tuple[dict[str, Any], ...] = (), **options: Any
+) -> ItemPlan:
     """The only item of a plan with one wish."""
-    made = plan(request(one, soak=soak, **options), {one.cluster.name: found})
+    made = plan(request(one, soak=soak, checks=checks, **options), {one.cluster.name: found})
     return item_of(made)
 
 

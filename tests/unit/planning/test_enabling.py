@@ -12,6 +12,7 @@ import yaml
 from orchestrator.core.model import Model
 from orchestrator.core.objects import ANNOTATION_REVISION, LABEL_MODEL, JsonObject, ObjectRef, ref_of
 from orchestrator.core.plan import FieldChange, Verb
+from orchestrator.core.records import passed, proof_of
 from orchestrator.core.snapshot import ClusterSnapshot, Preview
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.planning import render
@@ -374,20 +375,38 @@ class TestSoak:
 
     def test_it_is_not_due_once_recorded(self) -> None:
         entry = recorded(wish())
-        passed = replace(entry, soaked={"rollout/all": str(entry.revision)})
-        item = planned(wish(), snapshot(applied(wish()), entry=passed), soak=5)
+        soaked = replace(entry, soaked={"rollout/all": passed(str(entry.revision), proof_of(5, ()))})
+        item = planned(wish(), snapshot(applied(wish()), entry=soaked), soak=5)
         assert (item.is_change, item.soak_due) == (False, False)
+
+    @pytest.mark.parametrize(
+        "demands",
+        [{"soak": 6}, {"soak": 5, "checks": ({"http": {"url": "http://fable.example"}},)}],
+        ids=["longer", "check"],
+    )
+    def test_what_a_step_demands_besides_is_due_at_an_unchanged_revision(self, demands: dict[str, Any]) -> None:
+        entry = recorded(wish())
+        soaked = replace(entry, soaked={"rollout/all": passed(str(entry.revision), proof_of(5, ()))})
+        item = planned(wish(), snapshot(applied(wish()), entry=soaked), **demands)
+        assert (item.is_change, item.soak_due) == (False, True)
+
+    def test_a_record_that_does_not_say_what_was_demanded_counts_for_nothing(self) -> None:
+        entry = recorded(wish())
+        soaked = replace(entry, soaked={"rollout/all": str(entry.revision)})
+        assert planned(wish(), snapshot(applied(wish()), entry=soaked), soak=5).soak_due
 
     def test_a_step_without_soak_and_checks_owes_nothing(self) -> None:
         assert not planned(wish(), snapshot()).soak_due
 
     def test_a_new_revision_soaks_anew(self) -> None:
-        passed = replace(recorded(wish()), soaked={"rollout/all": "0123456789abcdef"})
-        item = planned(wish(), snapshot(applied(wish()), entry=passed), soak=5)
+        soaked = replace(recorded(wish()), soaked={"rollout/all": passed("0123456789abcdef", proof_of(5, ()))})
+        item = planned(wish(), snapshot(applied(wish()), entry=soaked), soak=5)
         assert (item.entry.soaked, item.soak_due) == ({}, True)
 
     def test_a_model_that_was_off_in_between_soaks_anew(self) -> None:
-        entry = replace(recorded(wish()), soaked={"rollout/all": str(recorded(wish()).revision)})
+        entry = replace(
+            recorded(wish()), soaked={"rollout/all": passed(str(recorded(wish()).revision), proof_of(5, ()))}
+        )
         stopped = planned(wish(Want.DISABLED), snapshot(applied(wish()), entry=entry)).entry
         back = planned(wish(), snapshot(applied(wish(), replicas=0), entry=stopped), soak=5)
         assert back.soak_due
@@ -396,14 +415,14 @@ class TestSoak:
         """Otherwise every repetition would lock and soak, also where a playbook set the state before."""
         command = wish(Want.DISABLED, playbook=None, step="disable")
         item = planned(command, on(), soak=3)
-        entry = replace(item.entry, soaked={"-/disable": item.entry.soak_mark})
+        entry = replace(item.entry, soaked={"-/disable": passed(item.entry.soak_mark, proof_of(3, ()))})
         again = planned(command, snapshot(applied(wish(), replicas=0), entry=entry), soak=3)
         assert (again.is_change, again.soak_due) == (False, False)
 
     def test_a_commands_soak_is_no_playbooks(self) -> None:
         """A step of the same name may demand a longer soak, and checks."""
         step = wish(Want.DISABLED, step="disable")
-        entry = replace(planned(step, on()).entry, soaked={"-/disable": "disabled"})
+        entry = replace(planned(step, on()).entry, soaked={"-/disable": passed("disabled", proof_of(600, ()))})
         assert planned(step, snapshot(applied(wish(), replicas=0), entry=entry), soak=600).soak_due
 
 
