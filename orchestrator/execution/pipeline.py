@@ -81,13 +81,9 @@ class _Item:
         )
         if self._item.is_change:
             await self._send_everything()
-        terms, want = self._terms, self._item.want
-        settled = await self._settle(soak=terms.soak)
-        self._see(settled)
-        verdict = verdict_of(settled.judgement, want, late=settled.late)
-        self._conclude(verdict, concluding.reasons_for(settled, terms.progress_deadline))
-        if self._result.verdict is Verdict.VERIFIED:
-            await self._pass_step()
+        self._judge(await self._settle(soak=self._terms.soak))
+        if self._result.verdict is Verdict.VERIFIED and self._owes_proof and await self._pass_checks():
+            await self._record_step()
 
     async def _may_go_on(self) -> bool:
         """Ask once more for what may have come since the plan was made: a hold, or another run.
@@ -144,10 +140,8 @@ class _Item:
         """Whether the step passes in a cluster only with a record of its soak and checks."""
         return bool(self._terms.soak or self._terms.checks)
 
-    async def _pass_step(self) -> None:
-        """Run the step's checks and record that it was passed: a later run then need not prove it again."""
-        if not self._owes_proof:
-            return
+    async def _pass_checks(self) -> bool:
+        """Run the step's checks; whether they passed."""
         outcomes = await unless_stopped(
             run_checks(self._terms.checks, self._ports, self._item.subject), self._ports.stop
         )
@@ -157,7 +151,10 @@ class _Item:
         verdict = concluding.verdict_on_checks(outcomes)
         if verdict is not Verdict.VERIFIED:
             self._conclude(verdict, tuple(reason for outcome in outcomes for reason in outcome.reasons))
-            return
+        return verdict is Verdict.VERIFIED
+
+    async def _record_step(self) -> None:
+        """Record that the step was passed: a later run then need not prove it again."""
         entry, key, mark = self._item.entry, self._terms.soak_key, passed_as(self._item, self._terms)
         if entry.soaked.get(key) != mark or self._item.is_change:
             self._sending = True
@@ -165,16 +162,21 @@ class _Item:
             self._entry_written = True
 
     async def _confirm(self) -> None:
-        """Nothing is due: look, and wait only where something is still on its way."""
-        judgement = await self._ports.verifier.look(self._ports.writer, self._item.subject)
+        """Nothing is due: look, and wait only where something is still on its way.
+
+        Where no record can say that the step was passed, as for a model that never was here, it is proven each time.
+        """
+        item = self._item
+        if item.want is Want.DISABLED and item.previous is None and self._owes_proof:
+            self._judge(await self._settle(soak=self._terms.soak))
+            if self._result.verdict is Verdict.VERIFIED:
+                await self._pass_checks()
+            return
+        judgement = await self._ports.verifier.look(self._ports.writer, item.subject)
         settled = Settled(judgement=judgement)
         if judgement.readiness is Readiness.PROGRESSING:
             settled = await self._settle(soak=0.0)
-        self._see(settled)
-        self._conclude(
-            verdict_of(settled.judgement, self._item.want, late=settled.late),
-            concluding.reasons_for(settled, self._terms.progress_deadline),
-        )
+        self._judge(settled)
 
     async def _stay_held(self, holds: tuple[str, ...]) -> None:
         """A hold keeps the model off: nothing is sent, and what is seen is said."""
@@ -197,6 +199,11 @@ class _Item:
         subject = after_writes(self._item.subject, self._sender.written)
         watching = self._ports.verifier.settle(self._ports.writer, subject, deadline=deadline, soak=soak, tell=tell)
         return await unless_stopped(watching, self._ports.stop)
+
+    def _judge(self, settled: Settled) -> None:
+        self._see(settled)
+        verdict = verdict_of(settled.judgement, self._item.want, late=settled.late)
+        self._conclude(verdict, concluding.reasons_for(settled, self._terms.progress_deadline))
 
     def _see(self, settled: Settled) -> None:
         times = replace(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.core.objects import ObjectRef
 from orchestrator.core.records import CatalogueEntry, passed, proof_of
-from orchestrator.core.verdict import Readiness, Verdict
+from orchestrator.core.verdict import Readiness, Verdict, Want
 from tests.unit.execution.doubles import (
     MODEL,
     MemoryCluster,
@@ -63,3 +63,30 @@ async def test_a_check_nobody_knows_is_unverified_and_leaves_no_record() -> None
     outcome = await world.run(plan_of(wave_of("s", world.part("a"), checks=({"nonsense": {}},))))
     assert verdicts(outcome) == {"a": Verdict.UNVERIFIED}
     assert entry_in(world.clusters["a"]).soaked == {}
+
+
+async def test_what_was_never_recorded_is_watched_for_the_soak_and_left_unrecorded() -> None:
+    """One look at a model that is off proves too little; nothing is locked or written for what never was here."""
+    world = World("a")
+    part = world.part("a", want=Want.DISABLED, **idle())
+    outcome = await world.run(plan_of(wave_of("s", part, want=Want.DISABLED, soak=3.0)))
+    assert (verdicts(outcome), world.verifier.soaks) == ({"a": Verdict.VERIFIED}, [3.0])
+    assert world.writes() == {}
+
+
+async def test_what_was_never_recorded_is_checked_as_well() -> None:
+    world = World("a")
+    part = world.part("a", want=Want.DISABLED, **idle())
+    outcome = await world.run(plan_of(wave_of("s", part, want=Want.DISABLED, checks=({"nonsense": {}},))))
+    assert verdicts(outcome) == {"a": Verdict.UNVERIFIED}
+    assert world.writes() == {}
+
+
+async def test_what_is_on_record_as_having_soaked_off_is_only_looked_at() -> None:
+    world = World("a")
+    part = world.part("a", want=Want.DISABLED, **idle())
+    (item,) = part.items
+    entry = replace(item.entry, soaked={"p/s": passed("disabled", proof_of(3.0, ()))})
+    part = world.part("a", want=Want.DISABLED, **idle(entry=entry, previous=entry))
+    outcome = await world.run(plan_of(wave_of("s", part, want=Want.DISABLED, soak=3.0)))
+    assert (verdicts(outcome), world.verifier.soaks) == ({"a": Verdict.VERIFIED}, [])
