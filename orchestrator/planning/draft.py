@@ -23,5 +23,7 @@ class Draft:
     """What the catalogue names: everything of the model that is, or will be, in the cluster."""
     notes: tuple[Reason, ...] = ()
     refusals: tuple[Reason, ...] = ()
+    doubts: tuple[Reason, ...] = ()
+    """Why nothing can be called verified, whatever is seen; the rest is written all the same."""
     blind: tuple[Reason, ...] = ()
     """What could not be read and had to be: with any, nothing is written, and verification says why."""

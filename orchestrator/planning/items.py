@@ -35,6 +35,7 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
     changes = draft.changes if may_write else ()
     damage = _damage(wish, snapshot)
     # What is damaged may be another version's: it says what else runs here, and is not overwritten unasked.
+    doubtful_damage = damage if wish.want is Want.DISABLED else ()
     may_record = may_write and (options.take_over or not damage)
     refused_damage = damage if wish.want is Want.ENABLED and not options.take_over else ()
     return ItemPlan(
@@ -49,7 +50,11 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
         held_by=held_by,
         notes=(*draft.notes, *draft.blind, *damage, *_reverters(changes, snapshot)),
         refusals=(*draft.refusals, *_foreign_playbook(wish, previous, options), *refused_damage),
-        doubts=(*_unread(rendering, previous, snapshot), *(damage if wish.want is Want.DISABLED else ())),
+        doubts=(
+            *draft.doubts,
+            *_unread(rendering, previous, snapshot),
+            *(damage if wish.want is Want.DISABLED else ()),
+        ),
         soak_due=may_record
         and bool(wave.soak or wave.checks)
         and not entry.has_soaked(soak_key(wish.playbook, wish.step), proof_of(wave.soak, wave.checks)),
@@ -59,7 +64,7 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
 def _draft(wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, options: PlanOptions) -> Draft:
     scalers = Scalers(snapshot.scalers, scalers_among(rendering.manifests))
     if wish.want is Want.DISABLED:
-        return stop(wish, rendering, snapshot, scalers)
+        return stop(wish, rendering, snapshot, scalers, take_over=options.take_over)
     if wish.model.adopt:
         return adopt(wish, snapshot, scalers, options)
     previous = snapshot.entries.get(wish.model.name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from orchestrator import plugins
 from orchestrator.core.kind import Wanted
-from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
+from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation
 from orchestrator.core.snapshot import ClusterSnapshot
+from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.core.wish import Wish
 from orchestrator.planning.draft import Draft
@@ -15,11 +16,14 @@ from orchestrator.planning.scaling import Scalers, replicas_of, scale_change
 from orchestrator.planning.subjects import refs_of
 
 
-def stop(wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, scalers: Scalers) -> Draft:
+def stop(
+    wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, scalers: Scalers, *, take_over: bool = False
+) -> Draft:
     """Scale every workload of the model to 0: those of the manifests, those applied earlier, those adopted.
 
-    What cannot be read is left out and noted; the rest is stopped all the same. A model of which nothing exists needs
-    no write: its absence is verified.
+    What cannot be read is left out and noted; the rest is stopped all the same. What carries another model's label is
+    that model's and runs on, unless `take_over` says otherwise. A model of which nothing exists needs no write: its
+    absence is verified.
     """
     name = wish.model.name
     previous = snapshot.entries.get(name)
@@ -29,16 +33,31 @@ def stop(wish: Wish, rendering: Rendering, snapshot: ClusterSnapshot, scalers: S
     running = {
         ref: replicas_of(obj) for ref, obj in live.items() if ref.group_kind in SCALED_KINDS and replicas_of(obj)
     }
+    foreign = {} if take_over else {ref: owner for ref in running if (owner := _other_owner(live[ref], name))}
+    running = {ref: now for ref, now in running.items() if ref not in foreign}
     known = dict(previous.replicas) if previous else {}
     return Draft(
         changes=tuple(scale_change(ref, live[ref], now, 0) for ref, now in running.items()),
         expectations=tuple(
-            Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None)) for ref in refs
+            Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None))
+            for ref in refs
+            if ref not in foreign
         ),
         replicas={ref: count for ref in refs if (count := running.get(ref, known.get(str(ref)))) is not None},
         objects=frozenset(live) | (frozenset(refs) & snapshot.unread.keys()),
+        doubts=tuple(_runs_for_another(ref, owner) for ref, owner in foreign.items()),
         notes=(*_not_found(wish, refs, live, snapshot), *_unstoppable(live), *_wakers(running, live, scalers)),
     )
+
+
+def _other_owner(live: JsonObject, model: str) -> str | None:
+    label = dig(live, "metadata", "labels", LABEL_MODEL)
+    return None if label in (None, model) else str(label)
+
+
+def _runs_for_another(ref: ObjectRef, owner: str) -> Reason:
+    message = printable(f"it is labelled as the model {owner}'s and runs on; --take-over stops it")
+    return Reason(code="other-model", message=message, object=str(ref))
 
 
 def _not_found(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.core.kind import Wanted
-from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef
 from orchestrator.core.plan import FieldChange, Verb
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Reason, Want
@@ -173,6 +173,25 @@ def test_there_and_back_again_leads_to_the_same_numbers() -> None:
     back = planned(wish(), snapshot(applied(wish(), replicas=0), entry=off))
     assert verbs(back) == ["scale Deployment 3"]
     assert planned(wish(), snapshot(applied(wish()), entry=back.entry)).is_change is False
+
+
+def _taken_by_another() -> dict[ObjectRef, JsonObject]:
+    live = applied(wish())
+    live[DEPLOYMENT]["metadata"]["labels"][LABEL_MODEL] = "mythos-5"
+    return live
+
+
+def test_a_workload_that_carries_another_models_label_is_not_stopped_and_nothing_is_called_off() -> None:
+    item = planned(OFF, snapshot(_taken_by_another(), entry=recorded(wish())))
+    assert item.changes == ()
+    assert [(doubt.code, doubt.object) for doubt in item.doubts] == [("other-model", str(DEPLOYMENT))]
+    assert DEPLOYMENT not in {one.ref for one in item.subject.expectations}, "its pods are the other model's"
+    assert (DEPLOYMENT.api_version, DEPLOYMENT.kind, DEPLOYMENT.namespace, DEPLOYMENT.name) in item.entry.objects
+
+
+def test_another_models_workload_is_stopped_where_that_is_asked_for() -> None:
+    item = planned(OFF, snapshot(_taken_by_another(), entry=recorded(wish())), take_over=True)
+    assert (verbs(item), item.doubts) == (["scale Deployment 0"], ())
 
 
 def test_an_entry_of_disabled_has_the_disabled_mark() -> None:
