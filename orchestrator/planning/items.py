@@ -50,11 +50,7 @@ def plan_item(wish: Wish, snapshot: ClusterSnapshot, wave: WishedWave, options: 
         held_by=held_by,
         notes=(*draft.notes, *draft.blind, *damage, *_reverters(changes, snapshot)),
         refusals=(*draft.refusals, *_foreign_playbook(wish, previous, options), *refused_damage),
-        doubts=(
-            *draft.doubts,
-            *_unread(rendering, previous, snapshot),
-            *(damage if wish.want is Want.DISABLED else ()),
-        ),
+        doubts=(*draft.doubts, *_unread(rendering, previous, snapshot), *doubtful_damage),
         soak_due=may_record
         and bool(wave.soak or wave.checks)
         and not entry.has_soaked(soak_key(wish.playbook, wish.step), proof_of(wave.soak, wave.checks)),

@@ -24,7 +24,7 @@ from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import ClusterError, OrchestratorError
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.requests import Asking, wish_for
-from orchestrator.workflow.session import Session
+from orchestrator.workflow.session import Session, contradictions, scopes_of_models
 
 _ANY = "*"
 """Stands for every model where nobody knows of one, as in holds."""
@@ -141,7 +141,7 @@ async def _status_of_model(looker: _Looker, snapshot: ClusterSnapshot, model: st
         subject = (
             _subject_of_entry(snapshot, entry, manifests)
             if entry
-            else _subject_of_workspace(looker.session, cluster, model)
+            else await _subject_of_workspace(looker.session, cluster, model)
         )
     except OrchestratorError as error:
         verdict = _verdict_on(error) if isinstance(error, ClusterError) else Verdict.UNVERIFIED
@@ -175,9 +175,10 @@ def _subject_of_entry(snapshot: ClusterSnapshot, entry: CatalogueEntry, manifest
     return planning.subject_of_entry(entry, model, snapshot.cluster, manifests, snapshot.scalers)
 
 
-def _subject_of_workspace(session: Session, cluster: Cluster, model: str) -> Subject:
-    asking = Asking(workspace=session.workspace, fleet=session.fleet)
+async def _subject_of_workspace(session: Session, cluster: Cluster, model: str) -> Subject:
     document = session.workspace.model(model)
+    contradicted = await contradictions(session, scopes_of_models([document]), [cluster.name])
+    asking = Asking(workspace=session.workspace, fleet=session.fleet, contradicted=contradicted)
     wish: Wish = wish_for(asking, document, cluster.name, step="status", want=Want.DISABLED, playbook=None)
     return planning.subject_of_wish(wish)
 

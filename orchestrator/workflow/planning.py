@@ -19,14 +19,15 @@ from orchestrator.workflow.requests import (
     request_for_command,
     request_for_playbook,
 )
-from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of
+from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of, scopes_of_models
 
 
 async def plan_playbook(session: Session, playbook: Document[Playbook], options: PlanOptions) -> Plan:
     """The plan of a playbook against the clusters as they are now."""
     asking = Asking(workspace=session.workspace, fleet=session.fleet, options=options)
     check_playbook(asking, playbook)
-    asking = replace(asking, contradicted=await contradictions(session, scopes_of(playbook.value)))
+    scopes = (*scopes_of(playbook.value), *scopes_of_models(session.workspace.models_of(playbook)))
+    asking = replace(asking, contradicted=await contradictions(session, scopes))
     return await plan_request(session, request_for_playbook(asking, playbook))
 
 
@@ -34,7 +35,8 @@ async def plan_command(session: Session, command: Command, options: PlanOptions)
     """The plan of `enable` or `disable` against the clusters as they are now."""
     asking = Asking(workspace=session.workspace, fleet=session.fleet, options=options)
     check_command(asking, command)
-    asking = replace(asking, contradicted=await contradictions(session, [command.scope]))
+    scopes = (command.scope, *scopes_of_models(session.workspace.model(name) for name in command.models))
+    asking = replace(asking, contradicted=await contradictions(session, scopes))
     return await plan_request(session, request_for_command(asking, command))
 
 

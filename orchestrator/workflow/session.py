@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from orchestrator import plugins
 from orchestrator.core.fleet import Cluster, Fleet
+from orchestrator.core.model import Model
 from orchestrator.core.objects import Resource, dig
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.ports import Clock, ClusterWriter
@@ -80,12 +81,17 @@ async def ask_all(keys: Iterable[str], question: Callable[[str], Awaitable[Answe
     return dict(zip(names, answers, strict=True))
 
 
-async def contradictions(session: Session, scopes: Iterable[Scope]) -> Mapping[str, str]:
-    """By cluster, why its nodes contradict the declared country; asked only where a scope rests on geography."""
+async def contradictions(
+    session: Session, scopes: Iterable[Scope], clusters: Iterable[str] | None = None
+) -> Mapping[str, str]:
+    """By cluster, why its nodes contradict the declared country; asked only where a scope rests on geography.
+
+    The whole fleet is asked unless `clusters` names some of it.
+    """
     if not any(_rests_on_geography(scope) for scope in scopes):
         return {}
     found = await ask_all(
-        (cluster.name for cluster in session.fleet.clusters),
+        [cluster.name for cluster in session.fleet.clusters] if clusters is None else clusters,
         lambda name: _contradiction(session, session.fleet.cluster(name)),
     )
     return {name: sentence for name, sentence in found.items() if sentence}
@@ -94,6 +100,14 @@ async def contradictions(session: Session, scopes: Iterable[Scope]) -> Mapping[s
 def scopes_of(playbook: Playbook) -> tuple[Scope, ...]:
     """Every scope of a playbook."""
     return tuple(target.scope for step in playbook.steps if (target := step.enable or step.disable))
+
+
+def scopes_of_models(models: Iterable[Model]) -> tuple[Scope, ...]:
+    """Every scope within models: what differs somewhere, and which endpoints tell of where."""
+    documents = tuple(models)
+    overridden = tuple(override.scope for model in documents for override in model.overrides)
+    probed = tuple(probe.scope for model in documents for probe in model.probes if probe.scope is not None)
+    return overridden + probed
 
 
 def _rests_on_geography(scope: Scope | None) -> bool:

@@ -211,6 +211,17 @@ def test_where_nodes_may_not_be_listed_no_declared_country_is_relied_upon(
     assert done.code == 2
     assert "list nodes" in done.stdout
     assert admin.kubectl("get", "deployments", "-n", workspace.namespace, "-o", "name") == ""
+    _relies_on_no_country_of_a_model(workspace, orchestrator, country)
+
+
+def _relies_on_no_country_of_a_model(workspace: TestWorkspace, orchestrator: Run, country: str) -> None:
+    """What holds in a country of one model alone makes its nodes matter, whatever the playbook's scope is."""
+    workspace.write_model(replicas=1, overrides=[{"scope": {"in": [country]}, "replicas": 7}])
+    playbook = workspace.write_playbook({"name": "on", "enable": {"scope": {"all": True}}})
+    planned = orchestrator("plan", playbook, "-o", "json", workspace=workspace.root).expect(0)
+    (item,) = planned.json["plan"]["waves"][0]["clusters"][0]["items"]
+    assert [change["replicas"] for change in item["changes"] if change["verb"] == "scale"] == []
+    assert item["entry"]["replicas"] == {f"apps/Deployment {workspace.namespace}/server": 1}
 
 
 def test_the_sample_is_of_permissions_that_the_roles_give() -> None:
