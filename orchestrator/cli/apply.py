@@ -74,14 +74,14 @@ async def _apply(
     settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions, terms: Terms
 ) -> RunResult:
     from orchestrator.cli._acting import announce, carry_out_and_tell
+    from orchestrator.core.plan import Plan
     from orchestrator.workflow.planning import plan_playbook
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
-    saved = _saved_plan(settings.path(Path(playbook)))
-    document = None if saved else workspace.playbook(playbook)
+    source = _saved_plan(settings.path(Path(playbook))) or workspace.playbook(playbook)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
-        plan = saved or await plan_playbook(session, document, options)  # type: ignore[arg-type]
+        plan = source if isinstance(source, Plan) else await plan_playbook(session, source, options)
         announce(plan)
         return await carry_out_and_tell(session, plan, terms)
 
