@@ -70,8 +70,13 @@ class EnabledRules:
         subject = self._subject
         if not subject.expectations and subject.model.adopt:
             yield finding(Readiness.UNKNOWN, "nothing-to-adopt", "no workload is there that could be adopted")
-        elif not any(_runs_something(expectation, subject) for expectation in subject.expectations):
+            return
+        running = [expectation for expectation in subject.expectations if _runs_something(expectation, subject)]
+        if not running:
             yield finding(Readiness.UNKNOWN, "nothing-runs", "none of its objects runs anything that can be judged")
+        elif all(expectation.wanted.replicas == 0 for expectation in running):
+            words = "0 replicas are wanted of every workload: nothing serves; give it replicas here, or disable it"
+            yield finding(Readiness.UNKNOWN, "scaled-to-zero", words)
 
     def _on_object(self, expectation: Expectation) -> Iterator[Assessment]:
         ref, live = expectation.ref, self._observation.objects.get(expectation.ref)

@@ -23,6 +23,7 @@ LASTING = frozenset(
         "other-version",
         "partition",
         "pod-unclear",
+        "scaled-to-zero",
         "shared",
         "stray",
         "unknown-kind",
