@@ -4,7 +4,7 @@ It decides when and in which order something is sent. It refuses to decide what 
 what came of it (that is the verifier's) and to know a client: clusters, clock and journal come as arguments.
 """
 
-from orchestrator.execution.ports import RunOptions, RunOutcome, RunPorts
+from orchestrator.execution.ports import DarkPorts, RunOptions, RunOutcome, RunPorts
 from orchestrator.execution.run import execute
 
-__all__ = ["RunOptions", "RunOutcome", "RunPorts", "execute"]
+__all__ = ["DarkPorts", "RunOptions", "RunOutcome", "RunPorts", "execute"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.core.events import Event
-from orchestrator.core.ports import Clock, ClusterWriter, Journal, Prober, Verifier
+from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Journal, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ class RunPorts:
     clock: Clock
     tell: Callable[[Event], None] = lambda event: None
     """Hears every event, also those that are not journaled (progress)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DarkPorts(RunPorts):
+    """What a takedown or a restore touches besides."""
+
+    guard_prover: GuardProver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
