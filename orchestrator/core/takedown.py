@@ -94,10 +94,14 @@ class RouteCut:
     left: tuple[Reason, ...] = ()
     """Rules of it that are not cut, because others share them."""
 
-    @property
-    def record_pointers(self) -> tuple[str, ...]:
-        """What a restore writes back."""
-        return tuple(cut.pointer for cut in self.fields)
+    def patch(self) -> list[JsonObject]:
+        """The JSON patch that cuts it."""
+        return [
+            {"op": "remove", "path": cut.pointer}
+            if cut.after is None
+            else {"op": "replace" if cut.before is not None else "add", "path": cut.pointer, "value": cut.after}
+            for cut in self.fields
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
