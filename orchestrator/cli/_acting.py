@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
     from orchestrator.core.result import RunResult
     from orchestrator.core.verdict import Want
+    from orchestrator.workflow.applying import RunRequest
     from orchestrator.workflow.session import Session
 
 
@@ -27,11 +28,18 @@ class Terms:
 
 async def carry_out_and_tell(session: Session, plan: Plan, terms: Terms) -> RunResult:
     """Carry out a plan, with the progress and the signals of a command line."""
+    from orchestrator.workflow.applying import carry_out
+
+    return await carry_out(session, plan, run_request(terms))
+
+
+def run_request(terms: Terms) -> RunRequest:
+    """How a run of the command line behaves: its state folder, its signals, and its progress on stderr."""
     from orchestrator.cli._running import progress, stop_on_signals
     from orchestrator.cli._settings import state_directory
-    from orchestrator.workflow.applying import RunRequest, carry_out
+    from orchestrator.workflow.applying import RunRequest
 
-    request = RunRequest(
+    return RunRequest(
         state=state_directory(),
         wait_lock=terms.wait_lock,
         cluster_deadline=terms.cluster_deadline,
@@ -39,7 +47,6 @@ async def carry_out_and_tell(session: Session, plan: Plan, terms: Terms) -> RunR
         stop=stop_on_signals(),
         tell=progress(),
     )
-    return await carry_out(session, plan, request)
 
 
 def announce(plan: Plan) -> None:

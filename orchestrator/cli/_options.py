@@ -116,3 +116,27 @@ cluster_deadline = click.option(
     show_default=True,
     help="Time within which everything has to be sent to one cluster.",
 )
+order = click.option(
+    "--order",
+    "order_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The order; a relative path is the workspace's.",
+)
+contexts = click.option(
+    "--contexts",
+    multiple=True,
+    metavar="PATTERN",
+    help="Instead of a fleet: the kubeconfig's contexts that fit, `all` for every one.",
+)
+
+
+def takedown_terms(command: Decorated) -> Decorated:
+    """How absence is proven, and where."""
+    command = click.option(
+        "--rehearse", is_flag=True, help="These are sandbox clusters; lateness counts from the start of this run."
+    )(command)
+    return click.option(
+        "--soak", metavar="DURATION", default="15s", show_default=True, help="Time that absence must hold."
+    )(command)

@@ -91,7 +91,7 @@ def print_matrix(items: Iterable[StatusItem]) -> None:
     out, rows = console(), list(items)
     regions = out.width >= NARROW
     headings = ("MODEL", "CLUSTER", *(("REGION",) if regions else ()), "STATE", "READY", "REVISION", "VERDICT")
-    table = _table(headings)
+    table = plain_table(headings)
     for item in rows:
         verdict = f"{SYMBOLS[item.verdict]} {item.verdict}"
         region = (printable(item.region, 30),) if regions else ()
@@ -110,7 +110,8 @@ def print_matrix(items: Iterable[StatusItem]) -> None:
             out.print(f"  {SYMBOLS[item.verdict]} {item.model} in {item.cluster}: {describe(reason)}")
 
 
-def _table(headings: tuple[str, ...]) -> Table:
+def plain_table(headings: tuple[str, ...]) -> Table:
+    """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True)
@@ -144,7 +145,7 @@ def print_summary(result: RunResult | StatusDocument) -> None:
 
 def print_fleet_report(report: FleetReport) -> None:
     """Every cluster with what it answered, then what stands in the way, then what is not covered."""
-    table = _table(("CLUSTER", "REGION", "COUNTRY", "VERSION", "ACTOR", "ROLES", "VERDICT"))
+    table = plain_table(("CLUSTER", "REGION", "COUNTRY", "VERSION", "ACTOR", "ROLES", "VERDICT"))
     for check in report.clusters:
         roles = " ".join(f"{name}:{'yes' if granted else 'no'}" for name, granted in check.roles.items())
         cells = (

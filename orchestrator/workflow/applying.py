@@ -93,11 +93,15 @@ def items_of(plan: Plan) -> tuple[ItemPlan, ...]:
 
 def holder_of(run: str) -> str:
     """Who holds the locks of this run, in words that help the one who is refused."""
+    return f"{local_user()}@{socket.gethostname()} pid {os.getpid()} run {run}"
+
+
+def local_user() -> str:
+    """Who runs this on this machine."""
     try:
-        user = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} pid {os.getpid()} run {run}"
+        return str(os.getuid())
 
 
 def refuse_what_must_be(plan: Plan) -> None:
