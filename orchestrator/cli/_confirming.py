@@ -1,0 +1,44 @@
+"""The confirmation of what cannot be taken back by itself: the models' names, typed or given."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable
+
+import click
+
+from orchestrator.core.text import printable
+from orchestrator.errors import RefusedError
+
+
+def confirm_models(models: Iterable[str], given: str | None) -> None:
+    """Return only when exactly these models were named: by `--confirm MODEL,…`, else typed at a terminal.
+
+    Raises RefusedError (exit 4) for other names, and where nobody is there to be asked.
+    """
+    wanted = tuple(dict.fromkeys(models))
+    names = printable(",".join(sorted(wanted)), 1000)
+    if given is None and not _is_terminal():
+        raise RefusedError("a confirmation is needed", hint=f"--confirm {names}", code="not-confirmed")
+    answer = _ask(names) if given is None else given
+    said = {name.strip() for name in answer.split(",") if name.strip()}
+    if said != set(wanted):
+        words = printable(",".join(sorted(said)) or "nothing", 1000)
+        raise RefusedError(f"not confirmed: {words} was named, not {names}", code="not-confirmed")
+
+
+def _is_terminal() -> bool:
+    """Whether somebody sees the question and can answer it; stdout may well be a pipe."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(names: str) -> str:
+    # The event loop would keep the first SIGINT to itself until the answer is there.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        question = f"Type the names of the models to confirm ({names})"
+        answer: str = click.prompt(question, default="", show_default=False, err=True)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return answer
