@@ -14,7 +14,7 @@ from datetime import datetime
 
 from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Subject
 from orchestrator.core.ports import Clock, ClusterReader, Prober
-from orchestrator.core.verdict import Judgement, Readiness, Want
+from orchestrator.core.verdict import Judgement, Readiness, Reason, Want
 from orchestrator.verification.disabled import is_stopped
 from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs_probes_only
 from orchestrator.verification.following import Follows
@@ -98,6 +98,7 @@ class _Wait:
         self._since: Observation | None = None
         self._told: Judgement | None = None
         self._pause = _FIRST_PAUSE
+        self._unwatched: tuple[Reason, ...] = ()
         self._stopped_at: datetime | None = None
         self._had_pods = False
         self._last_pod_gone_at: datetime | None = None
@@ -157,6 +158,7 @@ class _Wait:
         observation = await self._view.observe(self._clock.now())
         if not self._view.is_complete:
             return None
+        self._unwatched = observation.unseen
         return await self._judge(observation)
 
     async def _judge_consistently(self) -> Judgement:
@@ -231,6 +233,8 @@ class _Wait:
             self._traffic_cut_at = observation.at
 
     def _settled(self, judgement: Judgement, *, late: bool = False, verified_at: datetime | None = None) -> Settled:
+        if judgement.readiness is Readiness.DONE:
+            judgement = replace(judgement, reasons=(*judgement.reasons, *map(_only_listed, self._unwatched)))
         return replace(
             Settled(judgement=judgement, late=late, verified_at=verified_at),
             stopped_at=self._stopped_at,
@@ -243,6 +247,11 @@ async def _judged(subject: Subject, observation: Observation, since: Observation
     if len(observation.pods) < _MANY_PODS:
         return judge(subject, observation, since)
     return await asyncio.to_thread(judge, subject, observation, since)
+
+
+def _only_listed(reason: Reason) -> Reason:
+    """What a missing watch takes from a consistent list: nobody would have seen it change."""
+    return replace(reason, code="not-watched", message=f"only listed: {reason.message}")
 
 
 def _is_forbidden(judgement: Judgement) -> bool:

@@ -65,6 +65,7 @@ class ToldCluster:
         self.objects: dict[ObjectRef, JsonObject] = {}
         self.errors: dict[str, ClusterError] = {}
         """By kind: what lists and watches of it raise."""
+        self.refused_watches: dict[str, ClusterError] = {}
         self.unserved: set[str] = {"ScaledObject"}
         self.asked: list[str] = []
         """Every list, get and follow, in order."""
@@ -86,6 +87,10 @@ class ToldCluster:
     def break_watch(self, kind: str, error: ClusterError) -> None:
         """Watches of this kind end with the error."""
         self._tell(kind, error)
+
+    def forbid_watch(self, kind: str, error: ClusterError) -> None:
+        """Watches of this kind are refused; lists are not."""
+        self.refused_watches[kind] = error
 
     def _tell(self, kind: str, change: Change | ClusterError) -> None:
         for followed, queue in self._queues:
@@ -116,6 +121,8 @@ class ToldCluster:
 
     async def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncIterator[Change]:
         self.asked.append(f"follow {resource.kind}")
+        if resource.kind in self.refused_watches:
+            raise self.refused_watches[resource.kind]
         queue: asyncio.Queue[Change | ClusterError] = asyncio.Queue()
         entry = (resource.kind, queue)
         self._queues.append(entry)

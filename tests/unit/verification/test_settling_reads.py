@@ -54,6 +54,27 @@ async def test_a_list_that_is_forbidden_ends_unverified(wait: Wait) -> None:
     ]
 
 
+async def test_what_was_listed_but_may_not_be_watched_is_done_and_says_so(wait: Wait) -> None:
+    """A consistent list proves it; that nobody could have seen it change is said, with the verb that is missing."""
+    wait.cluster.show(deployment(1))
+    wait.cluster.forbid_watch("Pod", Forbidden("may not watch pods in ns"))
+    settled = await (await wait.begin(subject(Want.ENABLED)))
+    assert (settled.judgement.readiness, settled.verified_at is not None) == (Readiness.DONE, True)
+    assert [(reason.code, reason.message) for reason in settled.judgement.reasons] == [
+        ("not-watched", "only listed: may not watch pods in ns")
+    ]
+
+
+async def test_a_soak_that_may_not_be_watched_never_passes(wait: Wait) -> None:
+    wait.cluster.show(deployment(1))
+    wait.cluster.forbid_watch("Pod", Forbidden("may not watch pods in ns"))
+    waiting = await wait.begin(subject(Want.ENABLED), soak=5.0)
+    await wait.clock.advance(6.0)
+    settled = await waiting
+    assert settled.judgement.readiness is Readiness.UNKNOWN
+    assert [reason.code for reason in settled.judgement.reasons] == ["forbidden"]
+
+
 async def test_a_cluster_that_stops_answering_is_unreachable(wait: Wait) -> None:
     """No judgement is made of what is no longer told."""
     wait.cluster.show(deployment(1, ready=0))
