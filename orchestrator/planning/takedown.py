@@ -180,7 +180,11 @@ def _records_of(changes: tuple[Change, ...], model: str) -> tuple[RestoreRecord,
             model=model,
             ref=change.ref,
             uid=change.uid or "",
-            before={"/spec/replicas": field.before for field in change.fields if field.path == "spec.replicas"},
+            before={
+                f"/{field.path.replace('.', '/')}": field.before
+                for field in change.fields
+                if field.path == "spec.replicas"
+            },
         )
         for change in changes
         if change.verb is Verb.SCALE
