@@ -13,3 +13,5 @@ def pytest_configure() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # Started by a shell in the background, we and everything that we start would be deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
