@@ -20,25 +20,6 @@ Answer = Literal["451", "404", "redirect", "5xx"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
-    """What makes the API server itself refuse a held model: one policy and its binding per (order, model)."""
-
-    __pydantic_config__ = DOCUMENT
-
-    name: str
-    """Name of both the ValidatingAdmissionPolicy and its binding."""
-    model: str
-    order: str
-    """Name of the order, which its refusals quote."""
-    digest: str
-    """The order's digest."""
-    policy: JsonObject
-    binding: JsonObject
-    marker: str
-    """Text that every refusal of this guard carries and no other policy's does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardProof:
     """What came of trying a guard, both ways, with server-side dry runs."""
 
@@ -102,6 +83,27 @@ class RouteCut:
             else {"op": "replace" if cut.before is not None else "add", "path": cut.pointer, "value": cut.after}
             for cut in self.fields
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What makes the API server itself refuse a held model: one policy and its binding per (order, model)."""
+
+    __pydantic_config__ = DOCUMENT
+
+    name: str
+    """Name of both the ValidatingAdmissionPolicy and its binding."""
+    model: str
+    order: str
+    """Name of the order, which its refusals quote."""
+    digest: str
+    """The order's digest."""
+    policy: JsonObject
+    binding: JsonObject
+    marker: str
+    """Text that every refusal of this guard carries and no other policy's does."""
+    cuts: tuple[RouteCut, ...] = ()
+    """The cuts that it protects; trying to undo them is part of its proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
