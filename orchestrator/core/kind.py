@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, Resource
+from orchestrator.core.routes import RouteRules
 from orchestrator.core.schema import DOCUMENT
 from orchestrator.core.verdict import Assessment, Reason
 
@@ -71,6 +72,8 @@ class Kind:
     """Whether a live object is healthy; None for a kind without status, where live equal to applied suffices."""
     workload: WorkloadRules | None = None
     scaler: ScalerRules | None = None
+    route: RouteRules | None = None
+    """For a kind that leads clients to a model: how it is read and cut."""
     reverter: Callable[[JsonObject], Reverter | None] | None = None
     """Whether the marks on any object say that this tool manages it."""
     is_paused: Callable[[JsonObject], bool] | None = None

@@ -76,13 +76,24 @@ class RouteCut:
     """Rules of it that are not cut, because others share them."""
 
     def patch(self) -> list[JsonObject]:
-        """The JSON patch that cuts it."""
-        return [
-            {"op": "remove", "path": cut.pointer}
-            if cut.after is None
-            else {"op": "replace" if cut.before is not None else "add", "path": cut.pointer, "value": cut.after}
-            for cut in self.fields
-        ]
+        """The JSON patch that cuts it, and that the API server refuses where a field is no longer what was planned on.
+
+        Rules are found by their place in a list: without its tests it could cut somebody else's rule.
+        """
+        return [step for cut in self.fields for step in patch_of_field(cut.pointer, cut.before, cut.after)]
+
+
+def patch_of_field(pointer: str, now: Any, wanted: Any) -> tuple[JsonObject, ...]:
+    """JSON patch that turns what stands at a pointer into what is wanted, and fails where something else stands.
+
+    None is absence. Source: RFC 6902; a `test` that fails is refused by the API server as invalid.
+    """
+    if now is None and wanted is None:
+        return ()
+    test: tuple[JsonObject, ...] = () if now is None else ({"op": "test", "path": pointer, "value": now},)
+    if wanted is None:
+        return (*test, {"op": "remove", "path": pointer})
+    return (*test, {"op": "replace" if test else "add", "path": pointer, "value": wanted})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
