@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import Lift
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.observation import Subject
 from orchestrator.core.playbook import OnFailure, Strategy
@@ -135,6 +136,8 @@ class WavePlan:
     strategy: Strategy = field(default_factory=Strategy)
     checks: tuple[dict[str, Any], ...] = ()
     soak: float = 0.0
+    jitter: float = 0.0
+    """Seconds over which its clusters begin, spread at random."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,8 @@ class Plan:
     """Safety rules that were overridden by name, with the reason given."""
     not_covered: tuple[str, ...] = ()
     """Contexts of the kubeconfig that no cluster of the fleet uses."""
+    lift: Lift | None = None
+    """Of a restore: the tombstone that every cluster of the plan gets before anything is enabled anywhere."""
 
     @property
     def has_changes(self) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.core.objects import JsonObject
-from orchestrator.verification.capacity import requests_of, why_never_fits
+from orchestrator.core.scheduling import requests_of
+from orchestrator.verification.capacity import why_never_fits
 
 
 def _node(name: str = "n", labels: dict[str, str] | None = None, **allocatable: str) -> JsonObject:
