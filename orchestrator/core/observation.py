@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from orchestrator.core.kind import Wanted
-from orchestrator.core.model import Model
+from orchestrator.core.model import Match, Model
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.schema import DOCUMENT
 from orchestrator.core.verdict import Judgement, Reason, Want
@@ -47,8 +47,34 @@ class Subject:
     """Whether the API server itself refuses the model here: then nothing can wake it, whoever tries."""
     include_shared: bool = False
     """Whether pods that serve other models as well are to be gone, too."""
+    others: Mapping[str, Match] = field(default_factory=dict)
+    """Marks of other models known here, by name: a pod that carries one of them as well is shared."""
     capacity: Literal["fixed", "elastic"] = "fixed"
     """The cluster's: only where nodes are not added by themselves can a request be known to fit none, ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTrace:
+    """A pod of the model that a search found."""
+
+    pod: JsonObject
+    presence: Literal["present", "gone", "uncertain", "unclear"]
+    """Whether it still runs something; `uncertain` where its node does not answer, `unclear` where nobody says."""
+    is_mirror: bool = False
+    """Whether a node's own file starts it: then the API server can neither stop nor refuse it."""
+    shared_with: str | None = None
+    """What else it serves, in words; it is left alone then. None where that does not matter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What a search of a whole cluster found of one model."""
+
+    pods: tuple[PodTrace, ...] = ()
+    workloads: tuple[JsonObject, ...] = ()
+    """Workloads in any namespace whose label or template is the model's, those of another model left out."""
+    unseen: tuple[Reason, ...] = ()
+    """What could not be searched, and why."""
 
 
 @dataclass(frozen=True, slots=True)

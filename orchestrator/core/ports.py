@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestrator.core.events import Event
-    from orchestrator.core.observation import Settled, Subject
+    from orchestrator.core.observation import Settled, Subject, Traces
     from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
     from orchestrator.core.verdict import Judgement
+
+
+Keep: TypeAlias = Callable[[JsonObject], bool]
+"""Whether an object of a list is wanted: pure, and called from another thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +107,23 @@ class ClusterReader(Protocol):
         """One object; None when it, or its API, is not there."""
         ...
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> Listing:
         """A consistent list (resourceVersion unset), paged; all namespaces when none is given.
+
+        With `keep`, what is not wanted is dropped page by page, so that a large cluster is never held in memory.
 
         Raises `NotFound` when the API is not served.
         """
         ...
 
-    def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncGenerator[Change, None]:
+    def follow(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> AsyncGenerator[Change, None]:
         """List, then watch without end: resumes, relists after a gap, backs off, and relists a watch gone silent.
+
+        `keep` concerns its lists; what changes afterwards is told in any case.
 
         Leave it through `contextlib.aclosing`, so that its connection is closed at once and not by chance.
         Raises a `ClusterError` when the list is forbidden or not served; transient faults are retried by itself.
@@ -220,6 +230,13 @@ class Verifier(Protocol):
 
     async def look(self, reader: ClusterReader, subject: Subject) -> Judgement:
         """Judge now, from consistent lists, and change nothing."""
+        ...
+
+    async def search(self, reader: ClusterReader, subject: Subject) -> Traces:
+        """Look for everything of the model, in all namespaces where the subject asks for that; changes nothing.
+
+        Raises `Unreachable`.
+        """
         ...
 
     async def settle(

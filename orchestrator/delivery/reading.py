@@ -5,12 +5,13 @@ Before anything else it asks which cluster answers. A cluster other than the pin
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import LABEL_SANDBOX, JsonObject, ObjectRef, Resource, dig
-from orchestrator.core.ports import Access, Change, Identity, Listing
+from orchestrator.core.ports import Access, Change, Identity, Keep, Listing
 from orchestrator.core.text import printable
 from orchestrator.delivery.channel import Call, ClusterChannel
 from orchestrator.delivery.resources import BUILT_IN, discovered, group_path, resource_path
@@ -110,7 +111,9 @@ class ClusterReading:
             raise Unreachable("the answer is another object than the one asked for", code="not-json")
         return found
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> Listing:
         """A consistent list (resourceVersion unset), paged; all namespaces when none is given.
 
         Raises `NotFound` when the API is not served, `Gone` when every attempt outlived the server's history.
@@ -119,27 +122,31 @@ class ClusterReading:
         for attempt in range(1, _LISTINGS + 1):
             try:
                 # When paging is too slow for the server's history, one large answer is better than none.
-                return await self._pages(resource, namespace, labels, limit=_PAGE if attempt < _LISTINGS else 0)
+                limit = _PAGE if attempt < _LISTINGS else 0
+                return await self._pages(_list_call(resource, namespace, labels), resource, keep, limit=limit)
             except Gone:
                 if attempt == _LISTINGS:
                     raise
         raise AssertionError("unreachable")
 
-    def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncGenerator[Change, None]:
+    def follow(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> AsyncGenerator[Change, None]:
         """List, then watch without end; see `watching`."""
         call = _list_call(resource, namespace, labels)
         watch = replace(call, access=replace(call.access, verb="watch"))
-        return follow(lambda: self.list(resource, namespace, labels=labels), self._channel, watch)
+        return follow(lambda: self.list(resource, namespace, labels=labels, keep=keep), self._channel, watch)
 
-    async def _pages(self, resource: Resource, namespace: str, labels: str, *, limit: int) -> Listing:
-        call = _list_call(resource, namespace, labels)
+    async def _pages(self, call: Call, resource: Resource, keep: Keep | None, *, limit: int) -> Listing:
         items: list[JsonObject] = []
         token = ""
         while True:
             paging = {"limit": str(limit), "continue": token}
             query = (*call.query, *((key, value) for key, value in paging.items() if value and limit))
             page = await self._confirm_absence(replace(call, query=query))
-            items += _items(page, resource)
+            found = _items(page, resource)
+            # Judging a page takes long enough for other clusters to feel it.
+            items += found if keep is None else await asyncio.to_thread(_kept, found, keep)
             token = dig(page, "metadata", "continue", default="")
             if not token:
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
@@ -254,3 +261,7 @@ def _items(page: JsonObject, resource: Resource) -> list[JsonObject]:
         item.setdefault("apiVersion", resource.api_version)
         item.setdefault("kind", resource.kind)
     return items or []
+
+
+def _kept(items: list[JsonObject], keep: Keep) -> list[JsonObject]:
+    return [item for item in items if keep(item)]

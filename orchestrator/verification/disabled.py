@@ -18,6 +18,8 @@ from orchestrator.verification.recognition import POD, ModelPod, Presence, label
 from orchestrator.verification.waking import findings_on_waking
 
 _RELEVANT = frozenset({"objects", "pods", "endpoint_slices", "scalers", "reverters"})
+_WAKING = frozenset({"scalers", "reverters"})
+_WAKING_CODES = frozenset({"can-wake", "not-switchable", "scaler-unsettled", "unknown-kind"})
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -32,24 +34,37 @@ class DisabledRules:
         """Every finding; none that is not done may be missing."""
         for reason in self._observation.unseen:
             if reason.field in _RELEVANT:
-                yield Assessment(Readiness.UNKNOWN, (reason,))
-        if not self._subject.expectations or not namespaces_of(self._subject):
-            words = "nothing of it was found here, and nothing says where to look"
-            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
-        elif self._has_lost_its_marks():
-            words = "the workloads that were adopted are gone, and nothing else tells which pods were theirs"
-            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
+                yield self._unless_guarded(Assessment(Readiness.UNKNOWN, (reason,)), reason.field in _WAKING)
+        yield from self._on_being_found()
         for expectation in self._subject.expectations:
             try:
-                yield from list(self._on_object(expectation))
+                for assessment in list(self._on_object(expectation)):
+                    yield self._unless_guarded(assessment, is_waking(assessment))
             except READING_ERRORS as error:
                 yield unreadable(expectation.ref, error)
         try:
             yield from list(self._on_pods_and_endpoints())
         except READING_ERRORS as error:
             yield unreadable("pods", error)
-        yield from findings_on_waking(self._subject, self._observation)
+        for assessment in findings_on_waking(self._subject, self._observation):
+            yield self._unless_guarded(assessment, True)
         yield from self._on_probes()
+        if self._subject.guard == "absent":
+            words = "no proven guard keeps it off: whoever starts it again is not refused"
+            yield finding(Readiness.UNKNOWN, "guard-absent", words)
+
+    def _on_being_found(self) -> Iterator[Assessment]:
+        if not self._subject.expectations or not namespaces_of(self._subject):
+            words = "nothing of it was found here, and nothing says where to look"
+            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
+        elif self._has_lost_its_marks():
+            words = "the workloads that were adopted are gone, and nothing else tells which pods were theirs"
+            yield finding(Readiness.UNKNOWN, "found-nowhere", words)
+
+    def _unless_guarded(self, assessment: Assessment, is_about_waking: bool) -> Assessment:
+        """Who could bring it back is only named where the API server itself refuses that."""
+        is_moot = is_about_waking and assessment.readiness is Readiness.UNKNOWN and self._subject.guard == "proven"
+        return Assessment(Readiness.DONE, assessment.reasons) if is_moot else assessment
 
     def _has_lost_its_marks(self) -> bool:
         """Whether nobody could tell an orphaned pod: an adopted template has no label of ours, only its selector."""
@@ -125,6 +140,11 @@ class DisabledRules:
                 yield finding(Readiness.UNKNOWN, "probe-silent", words)
 
 
+def is_waking(assessment: Assessment) -> bool:
+    """Whether it only says that something could start pods, not that any is there."""
+    return all(reason.code in _WAKING_CODES for reason in assessment.reasons)
+
+
 def assess_pod(one: ModelPod) -> Assessment | None:
     """What a pod of the model means for its absence; None when it is gone."""
     phase = dig(one.pod, "status", "phase", default="in an unknown phase")
@@ -142,6 +162,11 @@ def assess_pod(one: ModelPod) -> Assessment | None:
 
 
 def _assess_running(one: ModelPod, phase: str) -> Assessment:
+    if one.is_mirror:
+        words = (
+            f"node {dig(one.pod, 'spec', 'nodeName')} starts it from a file of its own: only there can it be stopped"
+        )
+        return finding(Readiness.UNKNOWN, "mirror-pod", words, object_=one.ref)
     if one.shared_with is not None:
         words = f"it is {phase} and serves other models, too ({one.shared_with}): it is not stopped"
         return finding(Readiness.UNKNOWN, "shared", words, object_=one.ref)

@@ -14,6 +14,8 @@ LASTING = frozenset(
         "can-wake",
         "forbidden",
         "found-nowhere",
+        "guard-absent",
+        "mirror-pod",
         "no-manifest",
         "no-observed-generation",
         "not-switchable",

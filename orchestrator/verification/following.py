@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from orchestrator.core.objects import JsonObject, dig
-from orchestrator.core.ports import Change, ChangeType, ClusterReader
+from orchestrator.core.ports import Change, ChangeType, ClusterReader, Keep
 from orchestrator.errors import ClusterError, NotFound, Unreachable
 from orchestrator.verification.needs import Need
 
 Listener: TypeAlias = Callable[[], None]
-_Key: TypeAlias = tuple[int, str, str, str, str]
+_Key: TypeAlias = tuple[int, str, str, str, str, str]
 
 _KEPT_OF_NODES = ("conditions", "allocatable")
 
@@ -24,7 +24,8 @@ _KEPT_OF_NODES = ("conditions", "allocatable")
 class FollowedList:
     """One list as it stands, or why it cannot be followed."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Keep | None = None) -> None:
+        self._keep = keep
         self.is_listed = False
         self.error: ClusterError | None = None
         self.defect: Exception | None = None
@@ -50,10 +51,19 @@ class FollowedList:
             self._objects = {_place(obj): _slim(obj) for obj in change.items}
             self.is_listed = True
         elif change.object is not None and change.type is ChangeType.DELETED:
-            self._objects.pop(_place(change.object), None)
-        elif change.object is not None:
-            self._objects[_place(change.object)] = _slim(change.object)
+            if self._objects.pop(_place(change.object), None) is None:
+                return
+        elif change.object is not None and not self._take_object(change.object):
+            return
         self.tell()
+
+    def _take_object(self, obj: JsonObject) -> bool:
+        """Keep an object if it can matter; one that ever did stays, for what it was recognised by may be taken off."""
+        place = _place(obj)
+        if self._keep is not None and place not in self._objects and not self._keep(obj):
+            return False
+        self._objects[place] = _slim(obj)
+        return True
 
     def tell(self) -> None:
         """Tell everybody who listens that something has changed."""
@@ -70,10 +80,10 @@ class Follows:
     @asynccontextmanager
     async def follow(self, reader: ClusterReader, need: Need, listener: Listener) -> AsyncIterator[FollowedList]:
         """The list that a need asks for, followed while anybody is inside; `listener` hears of every change."""
-        key = (id(reader), need.api_version, need.kind, need.namespace, need.labels)
+        key = (id(reader), need.api_version, need.kind, need.namespace, need.labels, need.model)
         followed = self._lists.get(key)
         if followed is None or (followed.task is not None and followed.task.done()):
-            followed = self._lists[key] = FollowedList()
+            followed = self._lists[key] = FollowedList(need.keep)
             followed.task = asyncio.create_task(_keep(followed, reader, need))
         followed.users += 1
         followed.listeners.add(listener)
@@ -98,7 +108,9 @@ async def _keep(followed: FollowedList, reader: ClusterReader, need: Need) -> No
     """Follow until cancelled; what ends it early is kept for those who wait."""
     try:
         resource = await reader.resource(need.api_version, need.kind)
-        changes = reader.follow(resource, need.namespace if resource.namespaced else "", labels=need.labels)
+        changes = reader.follow(
+            resource, need.namespace if resource.namespaced else "", labels=need.labels, keep=need.keep
+        )
         try:
             async for change in changes:
                 followed.take(change)

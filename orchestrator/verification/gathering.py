@@ -86,7 +86,7 @@ async def _read(reader: ClusterReader, need: Need) -> list[JsonObject] | Reason:
             (name,) = need.names
             found = await reader.get(ObjectRef(need.api_version, need.kind, namespace, name))
             return [] if found is None else [found]
-        return list((await reader.list(resource, namespace, labels=need.labels)).items)
+        return list((await reader.list(resource, namespace, labels=need.labels, keep=need.keep)).items)
     except NotFound:
         return []
     except Unreachable:

@@ -47,7 +47,8 @@ def _seen(subject: Subject, observation: Observation) -> tuple[State, ReplicaCou
     )
     is_running = any(one.presence is not Presence.GONE for one in pods)
     if any(reason.field in ("objects", "pods") for reason in observation.unseen):
-        return State.UNKNOWN, count
+        # What is hidden may be more of it, never less.
+        return State.MIXED if is_running and subject.is_everywhere else State.UNKNOWN, count
     if not workloads and any(_is_not_understood(one, observation) for one in subject.expectations):
         return State.MIXED if is_running else State.UNKNOWN, count
     if not is_running and count.desired == 0:

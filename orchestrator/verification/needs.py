@@ -7,14 +7,16 @@ what runs nothing does not matter then. ReplicaSets and nodes are read only wher
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator import plugins
 from orchestrator.core.objects import LABEL_MODEL, ObjectRef, dig
 from orchestrator.core.observation import Expectation, Observation, Subject
+from orchestrator.core.ports import Keep
 from orchestrator.core.verdict import Want
 from orchestrator.verification.doomed import unscheduled, why_doomed
 from orchestrator.verification.findings import READING_ERRORS
+from orchestrator.verification.keeping import pods_to_keep
 from orchestrator.verification.recognition import POD, model_pods, namespaces_of
 
 
@@ -31,6 +33,10 @@ class Need:
     """Label selector, where leaving out an object can only make an answer worse."""
     names: frozenset[str] = frozenset()
     """Objects that matter; every one when empty."""
+    model: str = ""
+    """Whose objects `keep` picks; part of what tells one need from another."""
+    keep: Keep | None = field(default=None, compare=False)
+    """Whether an object can matter at all; everything does when absent."""
 
 
 NODES = Need("nodes", "v1", "Node")
@@ -41,8 +47,11 @@ def needs_of(subject: Subject) -> tuple[Need, ...]:
     is_on = subject.want is Want.ENABLED
     matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
     found = list(_objects(matter, subject))
+    if looks_everywhere(subject):
+        found.append(Need("pods", "v1", "Pod", model=subject.model.name, keep=pods_to_keep(subject)))
     for namespace in namespaces_of(subject):
-        found.append(Need("pods", "v1", "Pod", namespace))
+        if not looks_everywhere(subject):
+            found.append(Need("pods", "v1", "Pod", namespace))
         if not is_on:
             found.append(Need("endpoint_slices", "discovery.k8s.io/v1", "EndpointSlice", namespace))
             found.extend(
@@ -53,13 +62,19 @@ def needs_of(subject: Subject) -> tuple[Need, ...]:
     return tuple(found)
 
 
+def looks_everywhere(subject: Subject) -> bool:
+    """Whether pods are looked for in all namespaces at once."""
+    return subject.is_everywhere and subject.want is Want.DISABLED
+
+
 def later_needs(subject: Subject, observation: Observation, *, exhaustively: bool) -> tuple[Need, ...]:
     """What else matters, after what was seen.
 
     On: where a pod is in trouble, ReplicaSets tell whether it is one of the newest; where it finds no node and none
     will be added, nodes tell whether any could take it. Off: a pod that has ended counts as gone only on a node that
-    is ready; `exhaustively`, for a last word, the node of any pod that is left matters. Where an object cannot be
-    read nothing more is needed: no judgement gets past it.
+    is ready; `exhaustively`, for a last word, the node of any pod that is left matters. Where pods may not be read in
+    all namespaces they still are in those that are known. Where an object cannot be read nothing more is needed: no
+    judgement gets past it.
     """
     try:
         return _later_needs(subject, observation, exhaustively=exhaustively)
@@ -72,7 +87,8 @@ def _later_needs(subject: Subject, observation: Observation, *, exhaustively: bo
     if subject.want is Want.DISABLED:
         on_nodes = [one.pod for one in pods if dig(one.pod, "spec", "nodeName")]
         ended = [pod for pod in on_nodes if dig(pod, "status", "phase") in ("Failed", "Succeeded")]
-        return (NODES,) if ended or (exhaustively and on_nodes) else ()
+        nodes = (NODES,) if ended or (exhaustively and on_nodes) else ()
+        return (*nodes, *_known_places(subject, observation))
     has_unscheduled = any(unscheduled(one.pod) for one in pods)
     if not has_unscheduled and not any(why_doomed(one.pod, ()) for one in pods):
         return ()
@@ -81,6 +97,13 @@ def _later_needs(subject: Subject, observation: Observation, *, exhaustively: bo
     if has_unscheduled and subject.capacity == "fixed":
         found.append(NODES)
     return tuple(found)
+
+
+def _known_places(subject: Subject, observation: Observation) -> tuple[Need, ...]:
+    is_barred = any((reason.field, reason.code) == ("pods", "forbidden") for reason in observation.unseen)
+    if not (is_barred and looks_everywhere(subject)):
+        return ()
+    return tuple(Need("pods", "v1", "Pod", namespace) for namespace in namespaces_of(subject))
 
 
 def _matters_when_off(expectation: Expectation) -> bool:

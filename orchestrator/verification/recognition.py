@@ -19,6 +19,7 @@ from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, Object
 from orchestrator.core.observation import Observation, Subject
 
 POD = GroupKind("", "Pod")
+_MIRROR = "kubernetes.io/config.mirror"
 
 
 class Presence(StrEnum):
@@ -51,6 +52,11 @@ class ModelPod:
         return ObjectRef("v1", "Pod", str(namespace), str(name))
 
     @property
+    def is_mirror(self) -> bool:
+        """Whether it only shows what a node starts from a file of its own: stopping it takes that node."""
+        return _MIRROR in dig(self.pod, "metadata", "annotations", default={})
+
+    @property
     def is_terminating(self) -> bool:
         """Whether it has been asked to go."""
         return dig(self.pod, "metadata", "deletionTimestamp") is not None
@@ -76,14 +82,21 @@ def model_pods(subject: Subject, observation: Observation) -> tuple[ModelPod, ..
     for pod in observation.pods:
         owner = _owner_of(pod, owners, uids)
         labels = labels_of(pod)
-        shared = _shared_with(subject, pod, labels)
+        shared = named_as_shared(subject, pod, labels)
         label = labels.get(LABEL_MODEL)
         is_named = any((ref.namespace, ref.name) == _place(pod) for ref in named)
         if owner or is_named or shared or label == subject.model.name or fits(subject.model.match, pod):
             other = f"it is labelled as {label}" if label not in (None, subject.model.name) else None
             is_switched = owner is not None and owner.is_scalable
-            found.append(ModelPod(pod, presence_of(pod, nodes), is_switched, shared or other))
+            shared = shared or other or _fits_others(subject, pod)
+            shared_with = None if subject.include_shared else shared
+            found.append(ModelPod(pod, presence_of(pod, nodes), is_switched, shared_with))
     return tuple(found)
+
+
+def _fits_others(subject: Subject, pod: JsonObject) -> str | None:
+    also = sorted(name for name, match in subject.others.items() if fits(match, pod))
+    return f"it carries marks of {', '.join(also)}, too" if also else None
 
 
 def namespaces_of(subject: Subject) -> tuple[str, ...]:
@@ -141,7 +154,8 @@ def _owner_of(pod: JsonObject, owners: tuple[_Owner, ...], uids: Mapping[str, _O
     return None
 
 
-def _shared_with(subject: Subject, pod: JsonObject, labels: dict[str, str]) -> str | None:
+def named_as_shared(subject: Subject, pod: JsonObject, labels: dict[str, str]) -> str | None:
+    """Why the model itself says that these pods serve others, too; None where it does not."""
     if any(_selects(shared, pod, labels) for shared in subject.model.shared_in):
         return "the model names it in sharedIn"
     return None

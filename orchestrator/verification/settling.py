@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Subject
+from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Subject, Traces
 from orchestrator.core.ports import Clock, ClusterReader, Prober
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Want
 from orchestrator.verification.disabled import is_stopped
@@ -21,6 +21,7 @@ from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
 from orchestrator.verification.judging import judge, present_pods
 from orchestrator.verification.probes import ask_probes, may_serve
+from orchestrator.verification.searching import search
 from orchestrator.verification.watching import LiveView
 
 Tell = Callable[[Judgement], None]
@@ -53,6 +54,10 @@ class LiveVerifier:
             return replace(observation, probes=await asking)
         finally:
             asking.cancel()
+
+    async def search(self, reader: ClusterReader, subject: Subject) -> Traces:
+        """Everything of the model that is there, from consistent lists of the whole cluster. Raises `Unreachable`."""
+        return await search(reader, subject, self.clock.now())
 
     async def ask_probes(self, subject: Subject) -> tuple[ProbeOutcome, ...]:
         """What the model's probes say now."""

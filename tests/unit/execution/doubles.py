@@ -18,10 +18,10 @@ from orchestrator.core.fleet import Cluster
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
 from orchestrator.core.objects import LABEL_RECORD, JsonObject, ObjectRef, Resource, dig, ref_of
-from orchestrator.core.observation import Expectation, Settled, Subject
+from orchestrator.core.observation import Expectation, Settled, Subject, Traces
 from orchestrator.core.plan import Change, ClusterPlan, ItemPlan, Plan, Verb, WavePlan
 from orchestrator.core.playbook import OnFailure, Strategy
-from orchestrator.core.ports import Access, ClusterReader, Identity, Listing
+from orchestrator.core.ports import Access, ClusterReader, Identity, Keep, Listing
 from orchestrator.core.ports import Change as Watched
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Judgement, Readiness, Reason, ReplicaCount, State, Want
@@ -84,7 +84,9 @@ class MemoryCluster:
         await self._answer("get", ref)
         return copy.deepcopy(self.objects.get(ref))
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> Listing:
         await self._answer("list", ObjectRef(resource.api_version, resource.kind, namespace, ""))
         wanted = [part.partition("=") for part in labels.split(",") if part]
         found = [
@@ -97,7 +99,7 @@ class MemoryCluster:
         return Listing(tuple(found), "1")
 
     async def follow(
-        self, resource: Resource, namespace: str = "", *, labels: str = ""
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
     ) -> AsyncIterator[Watched]:  # pragma: no cover - scheduling follows nothing
         raise NotFound("nothing to follow in memory")
         yield
@@ -187,12 +189,18 @@ class ToldVerifier:
     raises: dict[str, Exception] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     looked: list[str] = field(default_factory=list)
+    traces: dict[str, Traces] = field(default_factory=dict)
     settled: list[Subject] = field(default_factory=list)
     soaks: list[float] = field(default_factory=list)
 
     async def look(self, reader: ClusterReader, subject: Subject) -> Judgement:
         self.looked.append(subject.cluster)
         return self._say(subject)
+
+    async def search(self, reader: ClusterReader, subject: Subject) -> Traces:
+        if subject.cluster in self.raises:
+            raise self.raises[subject.cluster]
+        return self.traces.get(subject.cluster, Traces())
 
     async def settle(
         self,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from orchestrator import plugins
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, Resource, ref_of
-from orchestrator.core.ports import Access, Change, ChangeType, HttpAnswer, HttpRequest, Identity, Listing
+from orchestrator.core.ports import Access, Change, ChangeType, HttpAnswer, HttpRequest, Identity, Keep, Listing
 from orchestrator.errors import ClusterError, NotFound, Unreachable
 from tests.unit.verification.scenes import AT
 
@@ -66,6 +66,8 @@ class ToldCluster:
         self.errors: dict[str, ClusterError] = {}
         """By kind: what lists and watches of it raise."""
         self.refused_watches: dict[str, ClusterError] = {}
+        self.forbidden_everywhere: dict[str, ClusterError] = {}
+        """By kind: what a list over all namespaces raises; one namespace may be read."""
         self.unserved: set[str] = {"ScaledObject"}
         self.asked: list[str] = []
         """Every list, get and follow, in order."""
@@ -97,6 +99,11 @@ class ToldCluster:
             if followed == kind:
                 queue.put_nowait(change)
 
+    def _kept(self, kind: str, namespace: str, keep: Keep | None) -> tuple[JsonObject, ...]:
+        if not namespace and kind in self.forbidden_everywhere:
+            raise self.forbidden_everywhere[kind]
+        return tuple(obj for obj in self._listed(kind) if keep is None or keep(obj))
+
     def _listed(self, kind: str) -> tuple[JsonObject, ...]:
         if kind in self.errors:
             raise self.errors[kind]
@@ -115,11 +122,15 @@ class ToldCluster:
             raise self.errors[ref.kind]
         return self.objects.get(ref)
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> Listing:
         self.asked.append(f"list {resource.kind}")
-        return Listing(self._listed(resource.kind), "1")
+        return Listing(self._kept(resource.kind, namespace, keep), "1")
 
-    async def follow(self, resource: Resource, namespace: str = "", *, labels: str = "") -> AsyncIterator[Change]:
+    async def follow(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", keep: Keep | None = None
+    ) -> AsyncIterator[Change]:
         self.asked.append(f"follow {resource.kind}")
         if resource.kind in self.refused_watches:
             raise self.refused_watches[resource.kind]
@@ -128,7 +139,7 @@ class ToldCluster:
         self._queues.append(entry)
         self.open_follows.append(resource.kind)
         try:
-            yield Change(ChangeType.LISTED, items=self._listed(resource.kind))
+            yield Change(ChangeType.LISTED, items=self._kept(resource.kind, namespace, keep))
             while True:
                 change = await queue.get()
                 if isinstance(change, ClusterError):
