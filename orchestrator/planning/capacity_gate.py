@@ -6,11 +6,12 @@ pods are not weighed, so it may promise too much, and never asks for more than t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orchestrator.core.objects import JsonObject, ObjectRef, dig
+from orchestrator import plugins
+from orchestrator.core.objects import JsonObject, ObjectRef, dig, matches_labels
 from orchestrator.core.scheduling import Amounts, add, allocatable_of, plain, requests_of, selects, tolerates
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
@@ -27,6 +28,28 @@ class Demand:
     template: JsonObject
     """Its pod template."""
     count: int
+
+
+def demands_of(
+    replicas: Mapping[ObjectRef, int], live: Mapping[ObjectRef, JsonObject], pods: Iterable[JsonObject]
+) -> tuple[Demand, ...]:
+    """What has to find room so that these workloads have these replicas; pods of theirs that are there count."""
+    known = tuple(pods)
+    found: list[Demand] = []
+    for ref, wanted in replicas.items():
+        kind, obj = plugins.kinds().get(ref.group_kind), live.get(ref)
+        if kind is None or kind.workload is None or obj is None:
+            continue
+        selector = kind.workload.selector(obj)
+        there = sum(
+            dig(pod, "metadata", "namespace") == ref.namespace
+            and dig(pod, "status", "phase") not in ("Succeeded", "Failed")
+            and matches_labels(selector, dig(pod, "metadata", "labels", default={}))
+            for pod in known
+        )
+        if wanted > there:
+            found.append(Demand(ref=ref, template=kind.workload.template(obj), count=wanted - there))
+    return tuple(found)
 
 
 @dataclass(slots=True)
