@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, Resource
 from orchestrator.core.routes import RouteRules
 from orchestrator.core.schema import DOCUMENT
+from orchestrator.core.takedown import FieldCut
 from orchestrator.core.verdict import Assessment, Reason
 
 
@@ -63,6 +64,18 @@ class Reverter:
     """The owner as an object, where the marks name one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """How one object is kept from starting anything, restorably, where no number of replicas does that."""
+
+    fields: tuple[FieldCut, ...] = ()
+    """Written by patch; empty where it is paused already."""
+    deletes: bool = False
+    """Whether only its deletion keeps it from acting; it is kept whole in a restore record."""
+    refusal: Reason | None = None
+    """Why nothing that can be written to it would hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The rules of one kind; `PLUGIN` of a file in `kinds/`."""
@@ -78,6 +91,8 @@ class Kind:
     """Whether the marks on any object say that this tool manages it."""
     is_paused: Callable[[JsonObject], bool] | None = None
     """For a reverter's own kind: whether this owner is suspended, so that it reverts nothing."""
+    pause: Callable[[JsonObject], Pause] | None = None
+    """For a kind that starts pods or replicas by itself: how a live object of it is kept from doing so."""
 
     @property
     def deploys(self) -> bool:

@@ -91,6 +91,25 @@ class LeaseLock:
                 return None if await self._take_over(lease) else self._holder(lease)
         return self._holder(lease or {})
 
+    async def seize(self) -> Holder | None:
+        """Take the lock from whoever holds it, without waiting; returns who held it. Raises `ClusterError`.
+
+        For a takedown alone. The other run finds it lost within its own freshness, and may send until then.
+        """
+        self._lost, lease = False, None
+        for _ in range(_TRIES):
+            if await self._create():
+                return None
+            lease = await _answered(self._writer.get(self._ref))
+            holder = dig(lease, "spec", "holderIdentity")
+            if lease is None:
+                continue
+            if not holder:
+                await _answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
+            elif await self._replace_holder(lease):
+                return None if holder == self._identity else self._holder(lease)
+        raise LockLost(f"the lock on {self.model} changes hands faster than it can be taken over")
+
     async def ensure(self) -> None:
         """Return only while the lock is fresh, renewing it where it is not. Raises `LockLost` or `ClusterError`.
 
@@ -176,6 +195,10 @@ class LeaseLock:
     async def _take_over(self, lease: JsonObject) -> bool:
         """Wait until the Lease was unchanged for its whole duration, then take it unless it has changed after all."""
         await self._clock.sleep(max(0.0, _duration(lease) - self._watched(lease)))
+        return await self._replace_holder(lease)
+
+    async def _replace_holder(self, lease: JsonObject) -> bool:
+        """Write ourselves into the Lease unless it has changed; whether it is ours now."""
         sent = self._clock.elapsed()
         spec = lease["spec"]
         taken = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import WorkloadRules
+from orchestrator.core.kind import Pause, WorkloadRules
 from orchestrator.core.objects import JsonObject, dig
+from orchestrator.core.takedown import FieldCut
 from orchestrator.kinds._reading import assess_stopped, count
 
 
@@ -22,6 +23,12 @@ def template_of(live: JsonObject) -> JsonObject:
     """Its pod template."""
     template = dig(live, "spec", "template", default={})
     return template if isinstance(template, dict) else {}
+
+
+def suspended(live: JsonObject) -> Pause:
+    """By `spec.suspend`: a CronJob starts no job, a Job deletes its pods, Flux reconciles nothing."""
+    before = dig(live, "spec", "suspend")
+    return Pause() if before is True else Pause(fields=(FieldCut(pointer="/spec/suspend", before=before, after=True),))
 
 
 SCALABLE = WorkloadRules(replicas_of, selector_of, template_of, assess_stopped)

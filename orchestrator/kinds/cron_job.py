@@ -6,6 +6,7 @@ from orchestrator.core.kind import Kind, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, progressing, unknown
+from orchestrator.kinds._workload import suspended
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
@@ -34,4 +35,5 @@ PLUGIN = Kind(
     resource=Resource("batch", "v1", "cronjobs", "CronJob"),
     assess=assess,
     workload=WorkloadRules(lambda live: 0, lambda live: None, _template_of, assess_stopped, is_scalable=False),
+    pause=suspended,
 )

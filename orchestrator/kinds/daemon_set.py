@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted, WorkloadRules
+from orchestrator.core.kind import Kind, Pause, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.takedown import FieldCut
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, count, progressing, unknown, unless_observed
 from orchestrator.kinds._workload import selector_of, template_of
+
+_NOWHERE = "orchestrator.dev/nowhere"
+"""A label that no node carries."""
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
@@ -36,6 +40,16 @@ def assess_stopped(live: JsonObject, wanted: Wanted) -> Assessment:
     return unknown(live, "can-wake", "it runs again as soon as a node fits")
 
 
+def pause(live: JsonObject) -> Pause:
+    """By a node selector that no node fits: its controller then removes every pod of it."""
+    pointer, selector = "/spec/template/spec/nodeSelector", dig(live, "spec", "template", "spec", "nodeSelector")
+    if selector is None:
+        return Pause(fields=(FieldCut(pointer=pointer, after={_NOWHERE: "true"}),))
+    if _NOWHERE in selector:
+        return Pause()
+    return Pause(fields=(FieldCut(pointer=f"{pointer}/{_NOWHERE.replace('/', '~1')}", after="true"),))
+
+
 def desired_of(live: JsonObject) -> int:
     """On how many nodes it should run."""
     return count(live, "status", "desiredNumberScheduled")
@@ -45,4 +59,5 @@ PLUGIN = Kind(
     resource=Resource("apps", "v1", "daemonsets", "DaemonSet"),
     assess=assess,
     workload=WorkloadRules(desired_of, selector_of, template_of, assess_stopped, is_scalable=False),
+    pause=pause,
 )

@@ -7,6 +7,7 @@ from functools import partial
 from orchestrator.core.kind import Kind
 from orchestrator.core.objects import Resource
 from orchestrator.kinds import _flux
+from orchestrator.kinds._workload import suspended
 
 RESOURCE = Resource("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")
 
@@ -15,4 +16,5 @@ PLUGIN = Kind(
     assess=_flux.assess,
     reverter=partial(_flux.reverter_by, RESOURCE),
     is_paused=_flux.is_suspended,
+    pause=suspended,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.core.kind import Kind, ScalerRules, Wanted
+from orchestrator.core.kind import Kind, Pause, ScalerRules, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.verdict import Assessment, Reason
 from orchestrator.kinds._reading import DONE, condition, count, explain, find_condition, progressing, unless_observed
@@ -66,4 +66,6 @@ PLUGIN = Kind(
     resource=Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     assess=assess,
     scaler=ScalerRules(targets, can_wake),
+    # A zero that it set itself it takes back on a metric, whatever its spec says.
+    pause=lambda live: Pause(deletes=True),
 )

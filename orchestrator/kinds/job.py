@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted, WorkloadRules
+from orchestrator.core.kind import Kind, Pause, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, condition, count, explain, failed, progressing, unknown
-from orchestrator.kinds._workload import selector_of, template_of
+from orchestrator.kinds._workload import selector_of, suspended, template_of
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
@@ -32,6 +32,12 @@ def assess_stopped(live: JsonObject, wanted: Wanted) -> Assessment:
     return unknown(live, "can-wake", "it has not ended and is not suspended: it starts pods", "spec.suspend")
 
 
+def pause(live: JsonObject) -> Pause:
+    """Suspended; one that has ended starts nothing any more."""
+    has_ended = _is_complete(live) or condition(live, "Failed").get("status") == "True"
+    return Pause() if has_ended else suspended(live)
+
+
 def _is_complete(live: JsonObject) -> bool:
     return condition(live, "Complete").get("status") == "True"
 
@@ -44,4 +50,5 @@ PLUGIN = Kind(
     resource=Resource("batch", "v1", "jobs", "Job"),
     assess=assess,
     workload=WorkloadRules(_replicas_of, selector_of, template_of, assess_stopped, is_scalable=False),
+    pause=pause,
 )

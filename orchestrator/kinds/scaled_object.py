@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, ScalerRules, Wanted
+from orchestrator.core.kind import Kind, Pause, ScalerRules, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
+from orchestrator.core.takedown import FieldCut
 from orchestrator.core.verdict import Assessment, Reason
 from orchestrator.kinds._reading import DONE, condition, count, explain, progressing, unknown, unless_observed
 
@@ -62,6 +63,26 @@ def can_wake(live: JsonObject) -> Reason | None:
     return Reason(code="can-wake", message="it is not paused, and scales from zero by design", object=str(ref_of(live)))
 
 
+def pause(live: JsonObject) -> Pause:
+    """By `paused-replicas: "0"`, which scales to zero first; `paused` alone would freeze what runs.
+
+    Source: KEDA 2.21, scaling-deployments. `force-activation` would wake it all the same.
+    """
+    wanted = {f"{_PREFIX}paused-replicas": "0"}
+    notes = dig(live, "metadata", "annotations")
+    if notes is None:
+        return Pause(fields=(FieldCut(pointer="/metadata/annotations", after=wanted),))
+    if notes.get(f"{_PREFIX}force-activation") == "true":
+        wanted[f"{_PREFIX}force-activation"] = "false"
+    return Pause(
+        fields=tuple(
+            FieldCut(pointer=f"/metadata/annotations/{key.replace('/', '~1')}", before=notes.get(key), after=value)
+            for key, value in wanted.items()
+            if notes.get(key) != value
+        )
+    )
+
+
 def _asks_for_pause(live: JsonObject) -> bool:
     """Whether it is to be paused: annotations raise no generation, so the condition may not say so yet."""
     notes = dig(live, "metadata", "annotations", default={})
@@ -72,4 +93,5 @@ PLUGIN = Kind(
     resource=Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"),
     assess=assess,
     scaler=ScalerRules(targets, can_wake),
+    pause=pause,
 )

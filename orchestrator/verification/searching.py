@@ -24,8 +24,8 @@ from orchestrator.verification.recognition import model_pods
 async def search(reader: ClusterReader, subject: Subject, at: datetime) -> Traces:
     """The pods of the model in any phase, and the workloads that are its by label or template. Raises `Unreachable`."""
     kinds = [kind for kind in plugins.kinds().values() if kind.workload is not None]
-    observation, *lists = await asyncio.gather(
-        gather(reader, subject, at), *(_workloads(reader, subject, kind) for kind in kinds)
+    observation, lists = await asyncio.gather(
+        gather(reader, subject, at), asyncio.gather(*(_workloads(reader, subject, kind) for kind in kinds))
     )
     return Traces(
         pods=await asyncio.to_thread(_traces, subject, observation),
