@@ -98,11 +98,11 @@ def _route_rules(request: GuardRequest) -> Iterator[Rule]:
         yield f"the cut route {cut.ref.kind} {cut.ref.name} of {request.model} stays cut", _route_rule(cut)
     for ref, obj in created_by(request.cuts).items():
         content = {key: value for key, value in obj.items() if key not in _NO_CONTENT}
-        cut = says_all("variables.new", {f"/{key}": value for key, value in content.items()})
+        is_same = says_all("variables.new", {f"/{key}": value for key, value in content.items()})
         same = all_of(f"variables.new[?{literal(key)}] == variables.old[?{literal(key)}]" for key in content)
         yield (
             f"what the cut routes of {request.model} answer with stays",
-            f"!({_is(ref)}) || ({cut}) || (!variables.is_create && {same})",
+            f"!({_is(ref)}) || ({is_same}) || (!variables.is_create && {same})",
         )
 
 
