@@ -212,6 +212,8 @@ class Model:
     """Health of kinds that the tool has no file for."""
     channels: tuple[Channel, ...] = ()
     """Ways to the model that this tool cannot switch."""
+    derived_from: tuple[str, ...] = ()
+    """Models it is derived from; an order on one of them covers it."""
 
     @property
     def served_names(self) -> tuple[str, ...]:

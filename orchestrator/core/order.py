@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from orchestrator.core.model import Match
 from orchestrator.core.records import canonical_json
@@ -131,10 +131,24 @@ class Order:
     """Reference of the decision that lifts it; no part of its digest."""
 
     @property
+    def public_words(self) -> dict[str, str]:
+        """The only words of it that reach clusters, users and evidence, by their name in the document."""
+        words = {
+            "contact": self.contact,
+            "substitute": self.substitute,
+            "notice": self.notice,
+            "noticeUrl": self.notice_url,
+        }
+        if self.public:
+            words |= {"authority": self.authority, "reference": self.reference}
+        return {name: text for name, text in words.items() if text}
+
+    @property
     def digest(self) -> str:
         """SHA-256 of its content in canonical JSON, without `lifted`: lifting does not make it another order."""
         document = as_document(replace(self, lifted=None))
-        text = canonical_json({**document, "received": self.received.isoformat() if self.received else None})
+        received = self.received.astimezone(UTC).isoformat() if self.received else None
+        text = canonical_json({**document, "received": received})
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

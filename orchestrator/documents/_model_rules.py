@@ -37,7 +37,7 @@ def check_model(model: Model, problems: Problems, vocabulary: Vocabulary) -> Non
         _check_patches(profile.patches, (*path, "patches"), problems)
     for index, override in enumerate(model.overrides):
         _check_override(override, model, ("spec", "overrides", index), problems, vocabulary)
-    _check_match(model.match, ("spec", "match"), problems)
+    check_match(model.match, ("spec", "match"), problems)
     for index, shared in enumerate(model.shared_in):
         _check_selector(shared.selector, ("spec", "sharedIn", index, "selector"), problems)
         _check_namespaces(shared.namespaces, ("spec", "sharedIn", index, "namespaces"), problems)
@@ -48,6 +48,7 @@ def check_model(model: Model, problems: Problems, vocabulary: Vocabulary) -> Non
     for index, rule in enumerate(model.health):
         _check_health(rule, ("spec", "health", index), problems)
     _check_channels(model, problems, vocabulary)
+    _check_descent(model, problems)
 
 
 def _check_names(names: Iterable[str], path: Path, problems: Problems) -> None:
@@ -116,7 +117,8 @@ def _check_patches(patches: Iterable[Patch], path: Path, problems: Problems) -> 
                 problems.add(f"a patch never changes metadata.{field}", (*inner, "patch", "metadata", field))
 
 
-def _check_match(match: Match, path: Path, problems: Problems) -> None:
+def check_match(match: Match, path: Path, problems: Problems) -> None:
+    """Marks that would fit every pod, or none."""
     _check_labels(match.labels, (*path, "labels"), problems)
     for index, weights in enumerate(match.weights):
         if not weights.strip():
@@ -186,3 +188,14 @@ def _check_channels(model: Model, problems: Problems, vocabulary: Vocabulary) ->
         seen.add(channel.name)
         if channel.probe is not None:
             check_parameters("http", channel.probe.http, (*path, "probe", "http"), problems, vocabulary)
+
+
+def _check_descent(model: Model, problems: Problems) -> None:
+    for index, name in enumerate(model.derived_from):
+        path: Path = ("spec", "derivedFrom", index)
+        if not is_dns_label(name):
+            problems.add(f"{shown(name)} cannot name a model", path, DNS_LABEL)
+        if name == model.name:
+            problems.add("a model is not derived from itself", path)
+        if name in model.derived_from[:index]:
+            problems.add(f"{name} is there already", path)

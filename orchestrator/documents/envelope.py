@@ -1,4 +1,4 @@
-"""`apiVersion`, `kind`, `metadata`, `spec`: from a source to a Fleet, a Model or a Playbook."""
+"""`apiVersion`, `kind`, `metadata`, `spec`: from a source to a Fleet, a Model, a Playbook or an Order."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Generic, TypeVar
 
 from orchestrator.core.fleet import Fleet
 from orchestrator.core.model import Model
+from orchestrator.core.order import Order
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.schema import API_VERSION
 from orchestrator.documents._checking import check
 from orchestrator.documents._fleet_rules import check_fleet
 from orchestrator.documents._model_rules import check_model
+from orchestrator.documents._order_rules import check_order
 from orchestrator.documents._playbook_rules import check_playbook
 from orchestrator.documents.loading import load_one
 from orchestrator.documents.names import DNS_LABEL, is_dns_label
@@ -21,16 +23,22 @@ from orchestrator.documents.problems import Path, Problems, closest, shown, sugg
 from orchestrator.documents.source import Source
 from orchestrator.documents.vocabulary import Vocabulary
 
-T = TypeVar("T", Fleet, Model, Playbook)
-AnyDocument = Fleet | Model | Playbook
+T = TypeVar("T", Fleet, Model, Playbook, Order)
+AnyDocument = Fleet | Model | Playbook | Order
 
-DOCUMENT_KINDS: Mapping[str, type[AnyDocument]] = {"Fleet": Fleet, "Model": Model, "Playbook": Playbook}
+DOCUMENT_KINDS: Mapping[str, type[AnyDocument]] = {
+    "Fleet": Fleet,
+    "Model": Model,
+    "Playbook": Playbook,
+    "Order": Order,
+}
 """The kinds that people write."""
 
 _RULES: Mapping[type[AnyDocument], Callable[[Any, Problems, Vocabulary], None]] = {
     Fleet: check_fleet,
     Model: check_model,
     Playbook: check_playbook,
+    Order: check_order,
 }
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 _METADATA = ("name", "labels", "annotations")

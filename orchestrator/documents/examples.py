@@ -1,4 +1,4 @@
-"""The shipped example models and playbooks, and a new workspace made of them.
+"""The shipped example models, playbooks and orders, and a new workspace made of them.
 
 The files are the repository's own `manifests` and `playbooks`; the wheel carries them as `orchestrator/examples`.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.core.fleet import Fleet
 from orchestrator.documents.loading import load_one
-from orchestrator.documents.workspace import FLEET_FILE, MODEL_FILE
+from orchestrator.documents.workspace import FLEET_FILE, MODEL_FILE, ORDERS_FOLDER
 from orchestrator.documents.writing import dump, write_text
 from orchestrator.errors import OrchestratorError, UsageError
 
@@ -31,6 +31,7 @@ def example_files() -> dict[str, Path]:
     models = [path.parent for path in sorted((folder / "manifests").glob(f"*/{MODEL_FILE}"))]
     files = [path for model in models for path in sorted(model.glob("*.yaml"))]
     files += sorted((folder / "playbooks").glob("*.yaml"))
+    files += sorted((folder / ORDERS_FOLDER).glob("*.yaml"))
     return {path.relative_to(folder).as_posix(): path for path in files}
 
 

@@ -1,4 +1,4 @@
-"""The workspace: `fleet.yaml`, `manifests/MODEL/model.yaml` with its manifests, `playbooks/*.yaml`.
+"""The workspace: `fleet.yaml`, models and their manifests, `playbooks/*.yaml`, `playbooks/orders/*.yaml`.
 
 Files are read when they are asked for, and once. No path leads out of the workspace.
 """
@@ -10,11 +10,13 @@ from pathlib import Path
 
 from orchestrator.core.fleet import Fleet
 from orchestrator.core.model import Model
+from orchestrator.core.order import Order
 from orchestrator.core.playbook import Playbook
 from orchestrator.documents.envelope import Document, load
 from orchestrator.documents.loading import load_all
 from orchestrator.documents.manifests import Manifest, check_against_manifests, read_manifests
 from orchestrator.documents.names import is_dns_label
+from orchestrator.documents.orders import load_order
 from orchestrator.documents.paths import inside, shown_in
 from orchestrator.documents.problems import shown, suggestion
 from orchestrator.documents.source import Source
@@ -23,6 +25,7 @@ from orchestrator.errors import DocumentError, UsageError
 
 FLEET_FILE = "fleet.yaml"
 MODEL_FILE = "model.yaml"
+ORDERS_FOLDER = Path("playbooks", "orders")
 _SUFFIXES = (".yaml", ".yml", ".json")
 _MOST_FILES = 500
 
@@ -107,6 +110,33 @@ class Workspace:
                 message = f"there is no model {shown(name)} in this workspace"
                 raise playbook.source.error(message, "spec", "models", index, hint=hint)
         return tuple(self.model(name) for name in playbook.value.models)
+
+    def orders(self) -> tuple[Document[Order], ...]:
+        """Every order that lies under `playbooks/orders`, by file name; whether one is in force is not said there."""
+        folder = inside(self.root, ORDERS_FOLDER)
+        files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else []
+        return tuple(self._order(path) for path in files if not path.name.startswith("."))
+
+    def in_force(self) -> tuple[Document[Order], ...]:
+        """The orders that the fleet lists under `inForce`; an error for one that is missing names the fleet's line."""
+        found = []
+        for index, given in enumerate(self.fleet.in_force):
+            at = ("spec", "inForce", index)
+            try:
+                path = inside(self.root, Path(given))
+            except UsageError as error:
+                raise self.fleet_document.source.error(error.message, *at, hint=error.hint) from error
+            if not path.is_file():
+                raise self.fleet_document.source.error(f"there is no order {given} in this workspace", *at)
+            found.append(self._order(path))
+        return tuple(found)
+
+    def unknown_models(self, order: Order) -> tuple[str, ...]:
+        """Models of an order that this workspace does not have: only catalogues in the clusters may know them."""
+        return tuple(name for name in order.models if name not in self.model_names)
+
+    def _order(self, path: Path) -> Document[Order]:
+        return load_order(inside(self.root, path), self.vocabulary, shown_as=shown_in(self.root, path))
 
     def manifests(self, name: str) -> tuple[Manifest, ...]:
         """The objects of a model's manifests, in the order of its list and of file names; none when it adopts."""

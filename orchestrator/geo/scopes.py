@@ -43,7 +43,7 @@ def resolve(
         raise _explain_emptiness(scope, fleet, geography, purpose, unknown)
     words = [f"{_sentence(scope, geography)}: {', '.join(chosen)}", *_expansions(scope, geography.jurisdictions)]
     words += [_reservation(fleet.cluster(name), scope, geography, purpose) for name in unknown]
-    words += _collateral(scope, [fleet.cluster(name) for name in chosen], geography)
+    words += collateral_of(scope, [fleet.cluster(name) for name in chosen], geography)
     return ResolvedScope(clusters=chosen, words=tuple(words), undeclared=unknown)
 
 
@@ -150,7 +150,8 @@ def _asks(scope: Scope | None, field: Literal["in_", "serves"]) -> bool:
     return scope is not None and (bool(getattr(scope, field)) or _asks(scope.except_, field))
 
 
-def _collateral(scope: Scope, clusters: Iterable[Cluster], geography: Geography) -> list[str]:
+def collateral_of(scope: Scope, clusters: Iterable[Cluster], geography: Geography) -> list[str]:
+    """Whom a scope by audience hits besides: what else its clusters serve, a sentence for each."""
     if not scope.serves:
         return []
     asked = geography.countries(scope.serves)

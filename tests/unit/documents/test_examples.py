@@ -19,6 +19,7 @@ from orchestrator.documents.placement import place_steps, purpose_of
 from orchestrator.documents.workspace import Workspace
 from orchestrator.documents.writing import write_fleet
 from orchestrator.errors import UsageError
+from orchestrator.geo.orders import resolve_order
 from orchestrator.geo.scopes import resolve
 from tests.unit.documents.conftest import VOCABULARY, Refusal
 
@@ -37,7 +38,11 @@ SANDBOX = Fleet(
     ),
 )
 SHIPPED = Workspace.load(examples_folder(), VOCABULARY)
-PLAYBOOKS = sorted(name.removeprefix("playbooks/") for name in example_files() if name.startswith("playbooks/"))
+PLAYBOOKS = sorted(
+    name.removeprefix("playbooks/")
+    for name in example_files()
+    if name.startswith("playbooks/") and not name.startswith("playbooks/orders/")
+)
 
 
 class TestShipped:
@@ -103,6 +108,15 @@ class TestShipped:
         (all_off,) = place_steps(everywhere, SANDBOX, resolve)
         assert len(all_off.clusters) == len(SANDBOX.clusters)
         assert set(everywhere.value.models) == {"fable-5", "mythos-5"}
+
+    def test_the_example_order_covers_the_example_models_everywhere(self) -> None:
+        """It is about nationality, which no fleet can tell; its restore reaches every cluster of the sandbox."""
+        (document,) = SHIPPED.orders()
+        order = document.value
+        assert document.source.file == f"playbooks/orders/{order.name}.yaml"
+        assert SHIPPED.unknown_models(order) == ()
+        assert resolve_order(order, SANDBOX, {}).clusters == tuple(cluster.name for cluster in SANDBOX.clusters)
+        assert all(resolve(wave.scope, SANDBOX, purpose="enable").clusters for wave in order.restore.waves)
 
     def test_the_template_of_a_fleet(self, tmp_path: Path) -> None:
         """It loads as it is, and so does the example in its comments."""
