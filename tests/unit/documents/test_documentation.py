@@ -20,6 +20,7 @@ def test_there_is_one_of_each_kind() -> None:
         "Fleet",
         "Model",
         "Playbook",
+        "Order",
     ]
 
 

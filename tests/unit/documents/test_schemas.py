@@ -10,16 +10,17 @@ import pytest
 
 from orchestrator.core.fleet import Fleet
 from orchestrator.core.model import Model
+from orchestrator.core.order import Order
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.result import ErrorDetail, ErrorDocument
 from orchestrator.documents._checking import adapter
 from orchestrator.documents._parsing import parse_documents
 from orchestrator.documents.loading import load_one
 from orchestrator.documents.schemas import kinds, schema
-from tests.unit.documents import test_fleet, test_model, test_playbook
+from tests.unit.documents import test_fleet, test_model, test_order, test_playbook
 from tests.unit.documents.conftest import Refusal
 
-EXAMPLES = {Fleet: test_fleet.GOOD, Model: test_model.GOOD, Playbook: test_playbook.GOOD}
+EXAMPLES = {Fleet: test_fleet.GOOD, Model: test_model.GOOD, Playbook: test_playbook.GOOD, Order: test_order.GOOD}
 SHIPPED = Path(__file__).parents[3]
 
 
@@ -52,6 +53,7 @@ def test_what_the_loader_accepts_is_valid(cls: type[Any]) -> None:
     [
         *(("Model", path) for path in sorted(SHIPPED.glob("manifests/*/model.yaml"))),
         *(("Playbook", path) for path in sorted(SHIPPED.glob("playbooks/*.yaml"))),
+        *(("Order", path) for path in sorted(SHIPPED.glob("playbooks/orders/*.yaml"))),
     ],
 )
 def test_shipped_documents_are_valid(kind: str, path: Path) -> None:

@@ -158,19 +158,20 @@ def test_a_hold_covers_new_clusters_and_forgives_those_that_are_gone() -> None:
     assert clusters_under(About(location=Location(in_=("NEW",))), SEEING) == set(EVERYWHERE)
 
 
+MODELS = {
+    "fable-5": Model(name="fable-5"),
+    "fable-5-mini": Model(name="fable-5-mini", derived_from=("fable-5",)),
+    "fable-5-nano": Model(name="fable-5-nano", derived_from=("fable-5-mini",)),
+    "mythos-5": Model(name="mythos-5"),
+    "blend": Model(name="blend", derived_from=("mythos-5", "fable-5-nano")),
+}
+
+
 class TestModels:
     """Whoever orders a model off means what was made of it, too."""
 
-    MODELS = {
-        "fable-5": Model(name="fable-5"),
-        "fable-5-mini": Model(name="fable-5-mini", derived_from=("fable-5",)),
-        "fable-5-nano": Model(name="fable-5-nano", derived_from=("fable-5-mini",)),
-        "mythos-5": Model(name="mythos-5"),
-        "blend": Model(name="blend", derived_from=("mythos-5", "fable-5-nano")),
-    }
-
     def test_the_named_and_whatever_descends_from_them(self) -> None:
-        assert models_under(order(), self.MODELS) == (
+        assert models_under(order(), MODELS) == (
             ("fable-5", ""),
             ("fable-5-mini", "fable-5-mini is derived from fable-5, which the order names"),
             (
@@ -185,10 +186,10 @@ class TestModels:
         )
 
     def test_without_derivatives_only_the_named(self) -> None:
-        assert models_under(order(derivatives=False), self.MODELS) == (("fable-5", ""),)
+        assert models_under(order(derivatives=False), MODELS) == (("fable-5", ""),)
 
     def test_a_model_that_nobody_knows_stays_in_scope(self) -> None:
-        assert models_under(order(models=("unknown",)), self.MODELS) == (("unknown", ""),)
+        assert models_under(order(models=("unknown",)), MODELS) == (("unknown", ""),)
 
     def test_a_circle_of_descent_ends(self) -> None:
         circle = {
@@ -199,7 +200,7 @@ class TestModels:
 
     def test_a_model_is_told_once(self) -> None:
         """Also when it is named and derived."""
-        names = [name for name, _ in models_under(order(models=("fable-5-mini", "fable-5")), self.MODELS)]
+        names = [name for name, _ in models_under(order(models=("fable-5-mini", "fable-5")), MODELS)]
         assert names == ["fable-5-mini", "fable-5", "fable-5-nano", "blend"]
 
 
