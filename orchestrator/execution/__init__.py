@@ -5,6 +5,7 @@ what came of it (that is the verifier's) and to know a client: clusters, clock a
 """
 
 from orchestrator.execution.ports import DarkPorts, RunOptions, RunOutcome, RunPorts
+from orchestrator.execution.restoring import bring_back
 from orchestrator.execution.run import execute
 
-__all__ = ["DarkPorts", "RunOptions", "RunOutcome", "RunPorts", "execute"]
+__all__ = ["DarkPorts", "RunOptions", "RunOutcome", "RunPorts", "bring_back", "execute"]

@@ -1,0 +1,39 @@
+"""A sender for the way back: before each write it asks whether somebody holds the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from orchestrator.core.objects import ObjectRef
+from orchestrator.execution.outcome import Written
+from orchestrator.execution.recording import holds_on
+from orchestrator.execution.sending import Sender
+
+T = TypeVar("T")
+
+
+class HeldAgain(Exception):
+    """Somebody holds the model since the restore began."""
+
+    def __init__(self, holds: tuple[str, ...]) -> None:
+        super().__init__(", ".join(holds))
+        self.holds = holds
+
+
+class WatchfulSender(Sender):
+    """A sender that sends nothing while a hold that is not lifted stands on its model."""
+
+    async def send(
+        self,
+        verb: str,
+        ref: ObjectRef,
+        request: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        trace: Callable[[T | None], Written] | None = None,
+        **data: Any,
+    ) -> T:
+        """Send one write. Raises `HeldAgain` in its place; else as `Sender.send`."""
+        if holds := await holds_on(self.ports.writer, self.model):
+            raise HeldAgain(holds)
+        return await super().send(verb, ref, request, trace=trace, **data)
