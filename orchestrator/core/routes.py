@@ -23,6 +23,7 @@ SERVICE = GroupKind("", "Service")
 BODY_LIMIT = 4096
 """Bytes of a direct response's body that every gateway takes (Envoy Gateway's own limit)."""
 _PREFIX = "orchestrator-cut"
+_TWIN = "notice"
 
 Find = Callable[[GroupKind, str, str], JsonObject | None]
 """`find(kind, namespace, name)` → the live object, as far as it was read."""
@@ -72,6 +73,11 @@ class Notice:
         return f"{_PREFIX}-{self.digest[:16]}-{_short(self.model)}"
 
     @property
+    def twin_name(self) -> str:
+        """Name of a Service that a cut creates beside the notice Service, for what only its name can mark."""
+        return f"{_PREFIX}-{_TWIN}-{self.digest[:16]}-{_short(self.model)}"
+
+    @property
     def labels(self) -> dict[str, str]:
         """Labels of whatever a cut creates."""
         return {LABEL_ORDER: self.digest[:16], LABEL_MODEL: self.model}
@@ -105,6 +111,11 @@ def is_cut_object(name: object, model: str) -> bool:
     return isinstance(name, str) and name.startswith(f"{_PREFIX}-") and name.endswith(f"-{_short(model)}")
 
 
+def is_twin(name: object, model: str) -> bool:
+    """Whether a name is that of a twin of the notice Service, made for a cut of this model."""
+    return is_cut_object(name, model) and str(name).startswith(f"{_PREFIX}-{_TWIN}-")
+
+
 def is_cut_body(body: object, model: str) -> bool:
     """Whether a direct response's body is the one of a cut of this model, whatever the order."""
     try:
@@ -134,6 +145,8 @@ class CutTerms:
     notice: Notice
     service: NoticeService | None = None
     """Who answers with the notice; None where nobody is there to answer."""
+    service_live: JsonObject = field(default_factory=dict)
+    """That Service, as it is in the cluster."""
     edge: Edge = field(default_factory=Edge)
 
 

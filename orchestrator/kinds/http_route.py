@@ -1,10 +1,16 @@
-"""HTTPRoute: every parent that it names has accepted it at its own generation, with all references resolved."""
+"""HTTPRoute: every parent that it names has accepted it at its own generation, with all references resolved.
+
+A rule of it is cut by what its gateways can do best (`_http_route_cut.py`).
+"""
 
 from __future__ import annotations
 
 from orchestrator.core.kind import Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.routes import RouteRules
 from orchestrator.core.verdict import Assessment, Readiness
+from orchestrator.kinds._gateway_route import GROUP, edge_of, rules_of
+from orchestrator.kinds._http_route_cut import answer_if_cut, cut
 from orchestrator.kinds._reading import DONE, count, explain, find_condition, progressing
 
 _SPECIFIC = ("sectionName", "port")
@@ -43,7 +49,7 @@ def _assess_answer(live: JsonObject, answer: JsonObject, generation: int) -> Ass
 
 def _identity(parent: JsonObject, route: JsonObject) -> tuple[object, ...]:
     return (
-        parent.get("group", "gateway.networking.k8s.io"),
+        parent.get("group", GROUP),
         parent.get("kind", "Gateway"),
         parent.get("namespace") or dig(route, "metadata", "namespace"),
         parent.get("name"),
@@ -51,4 +57,8 @@ def _identity(parent: JsonObject, route: JsonObject) -> tuple[object, ...]:
     )
 
 
-PLUGIN = Kind(resource=Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"), assess=assess)
+PLUGIN = Kind(
+    resource=Resource(GROUP, "v1", "httproutes", "HTTPRoute"),
+    assess=assess,
+    route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut, edge=edge_of, leads_abroad=True),
+)
