@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
-from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict
+from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict, Want
 from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
@@ -33,6 +34,30 @@ def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) 
         reasons=reasons,
         holds=item.held_by,
     )
+
+
+def unreachable(model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
+    """A model in a cluster that gave no answer that can be trusted when the plan was made."""
+    return ResultItem(
+        model=model,
+        cluster=cluster.name,
+        region=cluster.region,
+        country=cluster.country,
+        want=want,
+        state=State.UNKNOWN,
+        verdict=Verdict.UNREACHABLE,
+        reasons=(reason,),
+    )
+
+
+def ending(result: ResultItem) -> dict[str, Any]:
+    """How an item ended, for the journal."""
+    return {
+        "verdict": result.verdict.value,
+        "state": result.state.value,
+        "changed": result.changed,
+        "reasons": [{"code": reason.code, "message": reason.message} for reason in result.reasons],
+    }
 
 
 def seen(result: ResultItem, judgement: Judgement) -> ResultItem:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 from orchestrator.core.events import EventType
 from orchestrator.core.observation import Expectation, Settled, Subject
 from orchestrator.core.plan import ClusterPlan, ItemPlan
 from orchestrator.core.records import CatalogueEntry, passed, proof_of
-from orchestrator.core.result import ResultItem, Times
+from orchestrator.core.result import Times
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Verdict, Want
 from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
 from orchestrator.errors import ClusterError
@@ -59,7 +58,7 @@ class _Item:
         if self._sender.sent and self._result.verdict is not Verdict.VERIFIED:
             self._add(Reason(code="sent", message="sent in this run: " + ", ".join(self._sender.sent)))
         self._result = replace(self._result, changed=bool(self._sender.sent))
-        self._sender.emit(EventType.ITEM_ENDED, _ending(self._result))
+        self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
         return ItemResult(
             item=self._item, result=self._result, written=tuple(self._sender.written), entry_written=self._entry_written
         )
@@ -259,12 +258,3 @@ def passed_as(item: ItemPlan, terms: StepTerms) -> str:
     """What is recorded for a step that was passed: the revision, or that the model was off, and what was demanded."""
     what = "disabled" if item.want is Want.DISABLED else item.subject.revision or "adopted"
     return passed(what, proof_of(terms.soak, terms.checks))
-
-
-def _ending(result: ResultItem) -> dict[str, Any]:
-    return {
-        "verdict": result.verdict.value,
-        "state": result.state.value,
-        "changed": result.changed,
-        "reasons": [{"code": reason.code, "message": reason.message} for reason in result.reasons],
-    }

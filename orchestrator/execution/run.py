@@ -13,7 +13,7 @@ from orchestrator.core.events import Event, EventType
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan, WavePlan
 from orchestrator.core.playbook import OnFailure
 from orchestrator.core.result import ErrorDetail, ResultItem
-from orchestrator.core.verdict import Reason, State, Verdict, Want
+from orchestrator.core.verdict import Reason, Verdict, Want
 from orchestrator.errors import ClusterError, RefusedError
 from orchestrator.execution import concluding
 from orchestrator.execution.locks import Key, Locks
@@ -217,19 +217,7 @@ class _Run:
                 done = self._done.get((wave.step, part.cluster.name))
                 items += [item.result for item in done.items] if done else self._not_run(part)
             for cluster, reason in wave.unreachable:
-                items += [
-                    ResultItem(
-                        model=model,
-                        cluster=cluster.name,
-                        region=cluster.region,
-                        country=cluster.country,
-                        want=wave.want,
-                        state=State.UNKNOWN,
-                        verdict=Verdict.UNREACHABLE,
-                        reasons=(reason,),
-                    )
-                    for model in self._plan.models
-                ]
+                items += [concluding.unreachable(model, cluster, wave.want, reason) for model in self._plan.models]
         return tuple(items)
 
     def _not_run(self, part: ClusterPlan) -> list[ResultItem]:

@@ -1,0 +1,234 @@
+"""The proof of absence: search everywhere, stop what strays, drain, soak, and prove the guard once more.
+
+What appears meanwhile is stopped and soaked for anew; a guard that somebody deleted is bound again, and nothing that
+was seen without it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.core.events import EventType
+from orchestrator.core.kind import Wanted
+from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.observation import Expectation, PodTrace, Settled, Subject, Traces
+from orchestrator.core.takedown import DRAIN_FLOOR, Darkening
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Judgement, Readiness, Reason
+from orchestrator.execution.binding import GuardBinding
+from orchestrator.execution.darkness import DarkClusterPorts
+from orchestrator.execution.sending import Sender
+from orchestrator.execution.steps import Steps
+from orchestrator.execution.stopping import unless_stopped
+from orchestrator.execution.straying import Halted, Strays, delete_pods, grace_of
+
+_ROUNDS = 5
+"""How often something may turn up, or the guard be deleted, before the item is left as it is."""
+_SHORT_GRACE = 1.0
+_MARGIN = 10.0
+"""Seconds before the cluster's own deadline at which pods that are left are deleted with short grace."""
+
+
+class Absence:
+    """The search for one model in one cluster, and the wait until nothing of it is left."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        darkening: Darkening,
+        ports: DarkClusterPorts,
+        sender: Sender,
+        steps: Steps,
+        guard: GuardBinding,
+    ) -> None:
+        self._subject = replace(subject, is_everywhere=True, include_shared=darkening.include_shared)
+        self._darkening = darkening
+        self._ports = ports
+        self._sender = sender
+        self._steps = steps
+        self._guard = guard
+        self._strays = Strays(steps, sender)
+        self._halted = Halted()
+        self._traces = Traces()
+        self._searched_at = ports.clock.elapsed()
+        self._lost: dict[str, PodTrace] = {}
+        """By uid: pods on nodes that did not answer."""
+        self._gone_at: datetime | None = None
+        self.owners: dict[ObjectRef, None] = {}
+        """Workloads that were found by a search and are the model's."""
+        self.doubts: tuple[Reason, ...] = ()
+        """Why absence is not proven, whatever is seen."""
+
+    async def stop_strays(self, known: Iterable[ObjectRef] = ()) -> None:
+        """Search everywhere and stop what owns what is found; `known` are stopped already."""
+        self._searched_at = self._ports.clock.elapsed()
+        traces = await self._search()
+        if traces is None:
+            return
+        for reason in traces.unseen:
+            if reason.field == "workloads":
+                self._steps.note(reason)
+        self._halted = await self._strays.halt(traces, (*known, *self.owners))
+        self.owners.update(self._halted.owners)
+
+    async def delete_unowned(self) -> None:
+        """Delete pods that nothing else ends, and the records of pods that have ended.
+
+        Pods that a stranger would start again are deleted only where a guard refuses their return.
+        """
+        ended = [one for one in self._traces.pods if one.presence == "gone" and _phase(one) == "Failed"]
+        await delete_pods(self._steps, self._sender, [one for one in ended if one.shared_with is None], None)
+        pods = [*self._halted.unowned, *(self._halted.restarted if self._guard.status == "proven" else ())]
+        running = [one for one in pods if one.presence == "present" and not _is_terminating(one)]
+        await delete_pods(self._steps, self._sender, running, self._drain_seconds(running, None))
+
+    async def prove(self, deadline: float) -> Settled:
+        """Wait until nothing of it is left and that has held for the soak, or `deadline` passes. Raises `Unreachable`.
+
+        Raises `Interrupted` when the run is asked to stop.
+        """
+        settled, strays = await self._settle(deadline), frozenset[str]()
+        for _ in range(_ROUNDS):
+            found = frozenset(str(reason.object) for reason in settled.judgement.reasons if reason.code == "stray")
+            if found - strays and self._ports.clock.elapsed() < deadline:
+                strays = found
+                await self.stop_strays()
+                await self.delete_unowned()
+            elif settled.judgement.readiness is not Readiness.DONE or await self._is_still_guarded():
+                break
+            settled = _joined(settled, await self._settle(deadline))
+        else:
+            if not await self._guard.is_in_place():
+                self._guard.status = "absent"
+        await self._doubt_lost_pods()
+        if settled.last_pod_gone_at is None and self._gone_at is not None:
+            settled = replace(settled, last_pod_gone_at=self._gone_at)
+        return settled
+
+    def who_reverted(self, live: JsonObject) -> tuple[Reason, ...]:
+        """Who asked for replicas again, by the field managers of a live workload that was stopped."""
+        replicas = dig(live, "spec", "replicas")
+        if not replicas:
+            return ()
+        managers = [
+            f"{entry.get('manager')} ({entry.get('subresource') or entry.get('operation')}, {entry.get('time')})"
+            for entry in dig(live, "metadata", "managedFields", default=[])
+            if dig(entry, "fieldsV1", "f:spec", "f:replicas") is not None
+        ]
+        words = f"{replicas} replicas are asked for again, written by {', '.join(managers) or 'nobody who says so'}"
+        return (Reason(code="reverted", message=printable(words), object=printable(ref_of(live))),)
+
+    async def _search(self) -> Traces | None:
+        traces = await self._steps.ask(self._ports.verifier.search(self._ports.writer, self._now_wanted()))
+        if traces is not None:
+            self._traces = traces
+            self._lost |= {_uid(one): one for one in traces.pods if one.presence == "uncertain"}
+        return traces
+
+    def _now_wanted(self) -> Subject:
+        """The subject with what turned out to be the model's, under the guard as it stands."""
+        named = {one.ref for one in self._subject.expectations}
+        found = tuple(Expectation(ref, None, Wanted(replicas=0)) for ref in self.owners if ref not in named)
+        return replace(self._subject, expectations=(*self._subject.expectations, *found), guard=self._guard.status)
+
+    async def _settle(self, deadline: float) -> Settled:
+        draining = asyncio.create_task(self._drain(deadline), name="drain")
+        subject, soak = self._now_wanted(), self._darkening.soak
+        had_pods = any(one.presence != "gone" for one in self._traces.pods)
+
+        def tell(judgement: Judgement) -> None:
+            if judgement.replicas.pods:
+                self._gone_at = None
+            elif had_pods and self._gone_at is None:
+                self._gone_at = self._ports.clock.now()
+            if judgement.readiness is Readiness.DONE:
+                self._sender.emit(EventType.SOAKING, {"seconds": soak})
+                return
+            words = [reason.message for reason in judgement.reasons[:3]]
+            self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
+
+        waiting = self._ports.verifier.settle(self._ports.writer, subject, deadline=deadline, soak=soak, tell=tell)
+        try:
+            return await unless_stopped(waiting, self._ports.stop)
+        finally:
+            draining.cancel()
+            await asyncio.gather(draining, return_exceptions=True)
+
+    async def _drain(self, deadline: float) -> None:
+        """Let pods end by themselves for as long as there is time; then delete what is left with short grace."""
+        left = [one for one in self._traces.pods if one.presence == "present" and _may_be_deleted(one)]
+        if not left:
+            return
+        clock = self._ports.clock
+        passed = clock.elapsed() - self._searched_at
+        await clock.sleep(max(0.0, self._drain_seconds(left, deadline) - passed))
+        traces = await self._search()
+        spared = set() if self._guard.status == "proven" else {_uid(one) for one in self._halted.restarted}
+        pods = [
+            one
+            for one in (traces.pods if traces else ())
+            if one.presence == "present" and _may_be_deleted(one) and _uid(one) not in spared
+        ]
+        await delete_pods(self._steps, self._sender, pods, _SHORT_GRACE)
+
+    def _drain_seconds(self, pods: list[PodTrace], deadline: float | None) -> float:
+        """The smaller of their grace and what the order's deadline leaves, at least the floor."""
+        grace = max((grace_of(one.pod) for one in pods), default=0.0)
+        left = [grace]
+        if self._darkening.ends_at is not None:
+            left.append((self._darkening.ends_at - self._ports.clock.now()).total_seconds())
+        if deadline is not None:
+            left.append(deadline - self._ports.clock.elapsed() - _MARGIN)
+        return max(DRAIN_FLOOR, min(left))
+
+    async def _is_still_guarded(self) -> bool:
+        """Whether what was just soaked held under a guard that still works; else it is bound again, where it can be."""
+        if self._guard.status != "proven":
+            return True
+        if await self._guard.is_in_place() and await self._guard.prove(self._now_wanted()):
+            return True
+        return not await self._guard.bind_again(self._now_wanted())
+
+    async def _doubt_lost_pods(self) -> None:
+        """A pod that vanished while its node was silent was not seen to end: a deleted Node object proves nothing."""
+        for one in self._lost.values():
+            node = ObjectRef("v1", "Node", "", str(dig(one.pod, "spec", "nodeName", default="")))
+            live = await self._steps.ask(self._ports.writer.get(node), node)
+            if not _is_ready(live):
+                words = f"its node {printable(node.name, 100)} did not answer, and does not now: nobody saw it end"
+                reason = Reason(code="node-not-ready", message=words, object=printable(ref_of(one.pod)))
+                self.doubts = (*self.doubts, reason)
+
+
+def _joined(before: Settled, after: Settled) -> Settled:
+    """The later word, with what only the earlier wait saw happen."""
+    return replace(
+        after,
+        stopped_at=after.stopped_at or before.stopped_at,
+        last_pod_gone_at=after.last_pod_gone_at or before.last_pod_gone_at,
+        traffic_cut_at=after.traffic_cut_at or before.traffic_cut_at,
+    )
+
+
+def _uid(one: PodTrace) -> str:
+    return str(dig(one.pod, "metadata", "uid", default=""))
+
+
+def _phase(one: PodTrace) -> str:
+    return str(dig(one.pod, "status", "phase", default=""))
+
+
+def _is_terminating(one: PodTrace) -> bool:
+    return dig(one.pod, "metadata", "deletionTimestamp") is not None
+
+
+def _may_be_deleted(one: PodTrace) -> bool:
+    return one.shared_with is None and not one.is_mirror
+
+
+def _is_ready(node: JsonObject | None) -> bool:
+    conditions = dig(node, "status", "conditions", default=[])
+    return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)

@@ -1,0 +1,92 @@
+"""Cutting the routes of one model in one cluster, as planned: exactly the planned fields, and nothing that has changed.
+
+A rule is found by its place in a list, so a field that is neither as planned nor cut already is left alone and named.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.core.holds import RestoreRecord
+from orchestrator.core.objects import JsonObject, dig, ref_of
+from orchestrator.core.routes import value_at
+from orchestrator.core.takedown import FieldCut, RouteCut, patch_of_field
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Reason
+from orchestrator.errors import Conflict, Invalid
+from orchestrator.execution.halting import observe, with_uid_test
+from orchestrator.execution.keeping import keep_restore_record
+from orchestrator.execution.sending import Sender
+from orchestrator.execution.steps import Steps
+
+_RACES = 3
+
+
+async def cut_route(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
+    """Cut one route; whether every planned field of it is cut now. What failed is in `steps`."""
+    made = [await _create(steps, sender, obj) for obj in cut.creates]
+    is_cut = await steps.ask(_cut(steps, sender, cut), cut.ref)
+    return bool(is_cut) and all(made)
+
+
+async def _create(steps: Steps, sender: Sender, obj: JsonObject) -> bool:
+    """Make what the cut route refers to, unless it is there."""
+    writer, ref = sender.ports.writer, ref_of(obj)
+    if await steps.ask(writer.get(ref), ref) is not None:
+        return True
+    record = RestoreRecord(model=sender.model, ref=ref, uid="", before={}, created=True)
+    await steps.attempt(keep_restore_record(sender, record), ref_of(record.to_secret()))
+
+    async def create() -> None:
+        try:
+            await sender.send("create", ref, lambda: writer.create(obj))
+        except Conflict:
+            return
+
+    return await steps.attempt(create(), ref)
+
+
+async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
+    writer = sender.ports.writer
+    for attempt in range(_RACES):
+        live = await writer.get(cut.ref)
+        if live is None:
+            return True
+        changed = [field for field in cut.fields if not _is_cut(field, live) and not _is_before(field, live)]
+        due = [field for field in cut.fields if not _is_cut(field, live) and field not in changed]
+        for field in changed:
+            words = "somebody changed it since the plan was made, so it is not cut: run the takedown again"
+            steps.note(Reason(code="route-changed", message=words, object=printable(cut.ref), field=field.pointer))
+        if not due:
+            return not changed
+        observe(sender, live, "before")
+        operations = [step for one in due for step in patch_of_field(one.pointer, one.before, one.after)]
+        patch = with_uid_test(operations, str(dig(live, "metadata", "uid", default="")))
+        try:
+            await sender.send("patch", cut.ref, lambda patch=patch: writer.patch(cut.ref, patch, type_="json"))  # type: ignore[misc]
+        except (Conflict, Invalid):
+            if attempt == _RACES - 1:
+                raise
+        else:
+            return not changed
+    return False
+
+
+def _is_before(field: FieldCut, live: JsonObject) -> bool:
+    return bool(value_at(live, field.pointer) == field.before)
+
+
+def _is_cut(field: FieldCut, live: JsonObject) -> bool:
+    now = value_at(live, field.pointer)
+    return now is None if field.after is None else _is_within(field.after, now)
+
+
+def _is_within(wanted: Any, now: Any) -> bool:
+    """Whether everything that is wanted is there; the API server adds its defaults to what it is given."""
+    match wanted, now:
+        case dict(), dict():
+            return all(key in now and _is_within(value, now[key]) for key, value in wanted.items())
+        case list(), list():
+            return len(wanted) == len(now) and all(_is_within(*pair) for pair in zip(wanted, now, strict=True))
+        case _:
+            return bool(wanted == now)

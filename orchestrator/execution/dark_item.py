@@ -1,0 +1,219 @@
+"""One model in one cluster on its way into the dark: hold, guard and cut, stop, drain, soak, verdict.
+
+Nothing stops it but a signal and a lift of its order: what fails is a reason on the item, and the next step is tried.
+It needs one cluster's ports and nothing else, and refuses to raise for what happens in the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from orchestrator import plugins
+from orchestrator.core.events import EventType
+from orchestrator.core.holds import Standing
+from orchestrator.core.objects import ObjectRef, ref_of
+from orchestrator.core.observation import Settled
+from orchestrator.core.plan import ItemPlan, Verb
+from orchestrator.core.result import ResultItem, Times
+from orchestrator.core.takedown import Darkening
+from orchestrator.core.verdict import Reason, State, Verdict
+from orchestrator.execution import concluding
+from orchestrator.execution.absence import Absence
+from orchestrator.execution.binding import GuardBinding
+from orchestrator.execution.changes import send_change
+from orchestrator.execution.cutting import cut_route
+from orchestrator.execution.darkness import DarkClusterPorts, Lifted, dark_verdict
+from orchestrator.execution.halting import halt, is_anothers, observe
+from orchestrator.execution.keeping import is_lifted, keep_hold, keep_restore_record, write_standing
+from orchestrator.execution.recording import write_entry
+from orchestrator.execution.seizing import WRITE_SECONDS
+from orchestrator.execution.sending import Sender
+from orchestrator.execution.steps import Steps
+from orchestrator.execution.stopping import Interrupted
+from orchestrator.execution.straying import known_live
+from orchestrator.execution.wakers import hold_wakers
+
+
+class DarkItem:
+    """One model in one cluster."""
+
+    def __init__(self, item: ItemPlan, darkening: Darkening, ports: DarkClusterPorts, blank: ResultItem) -> None:
+        self._item = item
+        self._darkening = darkening
+        self._ports = ports
+        self._result = replace(blank, holds=tuple(dict.fromkeys((*item.held_by, darkening.hold.name))))
+        self._sender = Sender(ports, item.subject.model.name, item.step)
+        self._steps = Steps()
+        self._guard = GuardBinding(darkening.guard, ports.guard_prover, self._sender, self._steps)
+        self._refs = dict.fromkeys(_workloads_of(item))
+        self._is_held = False
+        self._is_cut = True
+        self._refused: Reason | None = None
+        """Why something that runs the model could not be stopped."""
+        self._absence = Absence(item.subject, darkening, ports, self._sender, self._steps, self._guard)
+
+    async def carry_out(self) -> ResultItem:
+        """Take it dark; the item as it was left. Never raises."""
+        clock = self._ports.clock
+        self._result = replace(self._result, times=Times(started=clock.now()))
+        try:
+            await self._follow()
+        except Exception as error:
+            self._fail(error)
+        self._result = replace(self._result, changed=bool(self._sender.sent), guard=self._guard.status)
+        self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
+        return self._result
+
+    async def _follow(self) -> None:
+        if self._ports.stop.is_set():
+            raise Interrupted
+        if await self._steps.ask(is_lifted(self._ports.writer, self._darkening.hold)):
+            raise Lifted(self._darkening.hold.name)
+        self._steps.refused = None
+        deadline = self._ports.clock.elapsed() + self._ports.cluster_deadline
+        async with asyncio.timeout(self._ports.cluster_deadline):
+            took_over_at = await self._begin()
+            await self._send_everything(took_over_at)
+        settled = await self._absence.prove(deadline)
+        await self._conclude(settled, deadline)
+
+    async def _begin(self) -> float | None:
+        """Lock and actor; when the lock was somebody else's, the moment at which it was taken over."""
+        actor, holder = await asyncio.gather(
+            self._steps.ask(self._ports.writer.actor()), self._steps.ask(self._ports.seize(self._sender.model))
+        )
+        want = self._item.want.value
+        self._sender.emit(EventType.ITEM_STARTED, {"want": want, "actor": actor, "lockTakenFrom": holder or None})
+        return self._ports.clock.elapsed() if holder else None
+
+    async def _send_everything(self, took_over_at: float | None) -> None:
+        await self._keep()
+        guarding = asyncio.create_task(self._guard.bind(self._item.subject), name="guard")
+        try:
+            await asyncio.gather(self._cut(), self._stop_known())
+            await self._absence.stop_strays(self._refs)
+            await guarding
+        finally:
+            guarding.cancel()
+            await asyncio.gather(guarding, return_exceptions=True)
+        if self._guard.status != "proven":
+            await hold_wakers(self._steps, self._sender, await known_live(self._sender, self._steps, self._refs))
+        await self._absence.delete_unowned()
+        if took_over_at is not None:
+            # What the other run had sent before it noticed may arrive until then.
+            passed = self._ports.clock.elapsed() - took_over_at
+            await self._ports.clock.sleep(max(0.0, WRITE_SECONDS - passed))
+            await self._keep()
+        # What somebody put back before the guard worked is stopped and cut once more.
+        await asyncio.gather(self._cut(), self._stop_known())
+
+    async def _keep(self) -> None:
+        """Restore records and the hold, before anything is changed."""
+        hold = self._darkening.hold
+        held, *_ = await asyncio.gather(
+            self._steps.attempt(keep_hold(self._sender, hold), ref_of(hold.to_config_map())),
+            *(
+                self._steps.attempt(keep_restore_record(self._sender, record), ref_of(record.to_secret()))
+                for record in self._darkening.records
+            ),
+        )
+        self._is_held = held
+
+    async def _cut(self) -> None:
+        cuts = self._darkening.cuts
+        done = await asyncio.gather(*(cut_route(self._steps, self._sender, cut) for cut in cuts))
+        self._is_cut = all(done)
+
+    async def _stop_known(self) -> None:
+        """Everything on record, at once, by what is there now rather than by what the plan saw."""
+        refs = [*self._refs]
+        live = await known_live(self._sender, self._steps, refs)
+        mine = [obj for obj in live if self._darkening.include_shared or not is_anothers(obj, self._sender.model)]
+        for obj in live:
+            if obj not in mine:
+                words = "it is labelled as another model's: it is not stopped"
+                self._steps.note(Reason(code="shared", message=words, object=str(ref_of(obj))))
+        self._steps.refused = None
+        stopped = await asyncio.gather(*(halt(self._steps, self._sender, obj) for obj in mine))
+        self._refused = self._steps.refused if not all(stopped) else None
+        for change in self._item.changes:
+            if change.verb is Verb.LABEL:
+                await self._steps.attempt(send_change(self._sender, change), change.ref)
+        if self._item.entry_changes:
+            await self._steps.attempt(write_entry(self._sender, self._item.entry))
+
+    async def _conclude(self, settled: Settled, deadline: float) -> None:
+        cluster_seconds = self._ports.cluster_deadline
+        judgement = settled.judgement
+        self._see(settled)
+        demotions = (*self._item.doubts, *self._absence.doubts)
+        if not self._is_held:
+            demotions = (*demotions, Reason(code="hold-missing", message="no hold could be kept in this cluster"))
+        open_ways = (*self._darkening.not_cut, *(reason for cut in self._darkening.cuts for reason in cut.left))
+        verdict = dark_verdict(
+            settled,
+            refused=self._refused is not None,
+            is_cut=self._is_cut and not open_ways,
+            doubts=bool(demotions) or self._guard.status != "proven",
+        )
+        told = concluding.reasons_for(settled, cluster_seconds)
+        if not self._item.subject.model.probes:
+            words = "traffic not observed: the model has no probes"
+            told = (*told, Reason(code="traffic-not-observed", message=words))
+        await self._tell_who_reverted(judgement.state)
+        reasons = tuple(dict.fromkeys((*told, *demotions, *open_ways, *self._steps.reasons)))
+        self._result = replace(self._result, verdict=verdict, reasons=reasons)
+        await self._write_standing(verdict)
+
+    async def _write_standing(self, verdict: Verdict) -> None:
+        standing = Standing.GUARDED if self._guard.status == "proven" else Standing.OWED
+        standing = Standing.VERIFIED if verdict is Verdict.VERIFIED else standing
+        hold, before = self._darkening.hold, self._steps.reasons
+        await self._steps.attempt(write_standing(self._sender, hold, standing), ref_of(hold.to_config_map()))
+        more = tuple(reason for reason in self._steps.reasons if reason not in before)
+        self._result = replace(self._result, reasons=(*self._result.reasons, *more))
+
+    async def _tell_who_reverted(self, state: State) -> None:
+        """How everything stands now and, where something runs again, who wrote that."""
+        refs = (*self._refs, *self._absence.owners)
+        for live in await known_live(self._sender, self._steps, dict.fromkeys(refs)):
+            observe(self._sender, live, "after")
+            for reason in self._absence.who_reverted(live):
+                self._steps.note(reason)
+                self._sender.emit(EventType.REVERTED, {"object": reason.object, "message": reason.message})
+
+    def _see(self, settled: Settled) -> None:
+        times = replace(
+            self._result.times,
+            guarded=self._guard.proven_at,
+            stopped=settled.stopped_at,
+            traffic_cut=settled.traffic_cut_at,
+            last_pod_gone=settled.last_pod_gone_at,
+            verified=settled.verified_at,
+        )
+        self._result = replace(concluding.seen(self._result, settled.judgement), times=times)
+        if settled.last_pod_gone_at is not None:
+            self._sender.emit(EventType.LAST_POD_GONE, {"at": settled.last_pod_gone_at.isoformat()})
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, Lifted):
+            words = f"the order {error} was lifted, as this cluster records: nothing more is sent here"
+            verdict, reason = Verdict.UNVERIFIED, Reason(code="lifted", message=words)
+        else:
+            verdict, reason = concluding.verdict_on_failure(error, refused=False, sent=bool(self._sender.sent))
+        reasons = tuple(dict.fromkeys((reason, *self._steps.reasons)))
+        times = replace(self._result.times, guarded=self._guard.proven_at)
+        self._result = replace(self._result, verdict=verdict, reasons=reasons, times=times)
+
+
+def _workloads_of(item: ItemPlan) -> tuple[ObjectRef, ...]:
+    """What is on record and runs pods, or is about to be scaled by the plan."""
+    kinds = plugins.kinds()
+    scaled = [change.ref for change in item.changes if change.verb is Verb.SCALE]
+    named = [
+        one.ref
+        for one in item.subject.expectations
+        if (kind := kinds.get(one.ref.group_kind)) is not None and kind.workload is not None
+    ]
+    return (*scaled, *named)

@@ -1,0 +1,117 @@
+"""A takedown: every cluster of its plan at once, to the end, whatever fails on the way.
+
+It takes no safety rule, no lock and no other cluster's trouble for a reason to wait. It never rolls back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import Any
+
+from orchestrator.core.events import Event, EventType
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import Hold
+from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan
+from orchestrator.core.result import ErrorDetail, ResultItem
+from orchestrator.core.verdict import Reason, Verdict
+from orchestrator.execution import concluding
+from orchestrator.execution.dark_item import DarkItem
+from orchestrator.execution.darkness import DarkClusterPorts
+from orchestrator.execution.ports import DarkPorts, RunOptions, RunOutcome
+from orchestrator.execution.seizing import SeizedLocks
+
+
+async def take_dark(plan: Plan, ports: DarkPorts, options: RunOptions) -> RunOutcome:
+    """Carry out a takedown: each model in each cluster, all at once. What happens is told by its items, never raised.
+
+    A second run of the same takedown proves everything anew and writes only what is missing.
+    """
+    return await _Takedown(plan, ports, options).carry_out()
+
+
+class _Takedown:
+    """The state of one takedown."""
+
+    def __init__(self, plan: Plan, ports: DarkPorts, options: RunOptions) -> None:
+        self._plan = plan
+        self._ports = ports
+        self._options = options
+        self._locks = SeizedLocks(ports.writers, options.holder, ports.clock)
+
+    async def carry_out(self) -> RunOutcome:
+        plan = self._plan
+        waves = [{"step": wave.step, "clusters": len(wave.clusters)} for wave in plan.waves]
+        about = {"run": self._options.run, "action": plan.action, "name": plan.name, "order": plan.order_digest}
+        self._emit(EventType.RUN_STARTED, **about, fleet=plan.fleet, models=list(plan.models), waves=waves)
+        items: list[ResultItem] = []
+        try:
+            parts = [part for wave in plan.waves for part in wave.clusters]
+            done = await asyncio.gather(*(self._take_cluster_dark(part) for part in parts))
+            items = [item for found in done for item in found]
+        finally:
+            left = dict(await self._locks.release())
+            verdicts = {verdict.value: sum(item.verdict is verdict for item in items) for verdict in Verdict}
+            locks = {f"{model} in {cluster}": error.code for (cluster, model), error in left.items()}
+            self._emit(EventType.RUN_ENDED, verdicts={key: n for key, n in verdicts.items() if n}, locksLeft=locks)
+        items = [
+            concluding.with_lock_left(item, left[key]) if (key := (item.cluster, item.model)) in left else item
+            for item in items
+        ]
+        items += [
+            concluding.unreachable(model, cluster, wave.want, reason)
+            for wave in plan.waves
+            for cluster, reason in wave.unreachable
+            for model in (wave.models or plan.models)
+        ]
+        return self._outcome(tuple(items))
+
+    def _outcome(self, items: tuple[ResultItem, ...]) -> RunOutcome:
+        ended_early = any(reason.code == "interrupted" for item in items for reason in item.reasons)
+        error = None
+        if getattr(self._ports.journal, "incomplete", False):
+            message = "the journal could not be written: the evidence of this run is incomplete"
+            error = ErrorDetail(code="evidence-incomplete", message=message)
+        return RunOutcome(items=items, interrupted=self._options.stop.is_set() and ended_early, error=error)
+
+    async def _take_cluster_dark(self, part: ClusterPlan) -> tuple[ResultItem, ...]:
+        return tuple(await asyncio.gather(*(self._take_dark(part.cluster, item) for item in part.items)))
+
+    async def _take_dark(self, cluster: Cluster, item: ItemPlan) -> ResultItem:
+        blank = concluding.blank(item, cluster, Verdict.NOT_RUN)
+        if item.darkening is None:
+            words = "the plan says nothing of how it is taken dark: a defect of this tool"
+            return concluding.blank(item, cluster, Verdict.UNVERIFIED, Reason(code="internal", message=words))
+        ports = self._ports_of(cluster, item.darkening.hold)
+        return await DarkItem(item, item.darkening, ports, blank).carry_out()
+
+    def _ports_of(self, cluster: Cluster, hold: Hold) -> DarkClusterPorts:
+        ports = self._ports
+
+        async def ensure_lock(model: str) -> None:
+            await self._locks.ensure(cluster.name, hold)
+
+        return DarkClusterPorts(
+            writer=ports.writers[cluster.name],
+            verifier=ports.verifier,
+            prober=ports.prober,
+            checks=ports.checks,
+            clock=ports.clock,
+            emit=self._pass_on,
+            ensure_lock=ensure_lock,
+            stop=self._options.stop,
+            guard_prover=ports.guard_prover,
+            seize=partial(self._locks.seize, cluster.name),
+            cluster_deadline=self._options.cluster_deadline,
+        )
+
+    def _emit(self, type_: EventType, **data: Any) -> None:
+        self._pass_on(Event(type=type_, at=self._ports.clock.now(), data=data))
+
+    def _pass_on(self, event: Event) -> None:
+        if event.type is not EventType.PROGRESS:
+            self._ports.journal.record(event)
+        # A terminal or pipe that went away must not stop a takedown half-way.
+        with contextlib.suppress(OSError):
+            self._ports.tell(event)

@@ -1,0 +1,74 @@
+"""The locks of a takedown: taken over from whoever holds them, never waited for, and no condition of going on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from orchestrator.core.holds import Hold
+from orchestrator.core.ports import Clock, ClusterWriter
+from orchestrator.core.text import printable
+from orchestrator.errors import ClusterError
+from orchestrator.execution.darkness import Lifted
+from orchestrator.execution.keeping import is_lifted
+from orchestrator.execution.leases import LeaseLock
+from orchestrator.execution.locks import Key
+
+WRITE_SECONDS: Final = 15.0
+"""How long a write that another run had sent may still be under way: one request's time-out."""
+
+
+class SeizedLocks:
+    """The locks of one takedown, by (cluster, model)."""
+
+    def __init__(self, writers: Mapping[str, ClusterWriter], identity: str, clock: Clock) -> None:
+        self._writers = writers
+        self._identity = identity
+        self._clock = clock
+        self._locks: dict[Key, LeaseLock] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def seize(self, cluster: str, model: str) -> str | None:
+        """Take one lock at once; who held it, in words. Raises `ClusterError`: the takedown goes on without it."""
+        lock = self._locks[cluster, model] = LeaseLock(self._writers[cluster], model, self._identity, self._clock)
+        holder = await lock.seize()
+        self._keepers.append(asyncio.create_task(lock.keep(), name=f"keep lock {cluster} {model}"))
+        return printable(holder.identity, 200) if holder is not None else None
+
+    async def ensure(self, cluster: str, hold: Hold) -> None:
+        """Return before any write of a takedown, lock or no lock; raise `Lifted` where its order was lifted meanwhile.
+
+        A machine that slept finds its lock lost. That somebody else works on the model is no reason to stop, save when
+        they restore it: then a tombstone lies in the cluster.
+        """
+        try:
+            lock = self._locks.get((cluster, hold.model))
+            if lock is not None:
+                await lock.ensure()
+                return
+        except ClusterError:
+            pass
+        try:
+            if not await is_lifted(self._writers[cluster], hold):
+                return
+        except ClusterError:
+            return
+        raise Lifted(hold.name)
+
+    async def release(self) -> tuple[tuple[Key, ClusterError], ...]:
+        """Release all that are still ours; returns those that could not be: they expire by themselves."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers.clear()
+        left = await asyncio.gather(*(_released(lock) for lock in self._locks.values()))
+        return tuple((key, error) for key, error in zip(self._locks, left, strict=True) if error is not None)
+
+
+async def _released(lock: LeaseLock) -> ClusterError | None:
+    try:
+        await lock.release()
+    except ClusterError as error:
+        return error
+    return None
