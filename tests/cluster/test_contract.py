@@ -245,7 +245,7 @@ def until(process: subprocess.Popen[str], words: str) -> None:
     raise AssertionError("".join(heard))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_soak_is_not_skipped_by_the_next_run(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -280,7 +280,7 @@ def test_an_interrupted_soak_is_not_skipped_by_the_next_run(
     assert {item["verdict"] for item in again.json["items"]} == {"verified"}
     assert soaked(control_planes, first, workspace.model)
 
-    third = orchestrator("apply", playbook("10m"), "-o", "json", workspace=workspace.root).expect(0)
+    third = orchestrator("apply", playbook("3s"), "-o", "json", workspace=workspace.root).expect(0)
     assert not any(item["changed"] for item in third.json["items"]), "the soak of this revision is on record"
 
 

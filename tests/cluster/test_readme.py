@@ -50,6 +50,7 @@ def test_a_reader_can_type_the_blocks(control_planes: ControlPlanes, tmp_path: P
         sandbox.down(tmp_path / "sandbox")  # the block ends it itself, unless it was cut short
 
 
+@pytest.mark.long
 def test_make_demo_ends_well(control_planes: ControlPlanes) -> None:
     """The demo verifies everything and leaves no control plane behind."""
     block = command_blocks(README)[0]

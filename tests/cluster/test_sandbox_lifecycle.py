@@ -123,6 +123,7 @@ def test_half_dead_is_reported_and_repaired(directory):
     assert [each["cluster"]["server"] for each in contexts] == [cluster.server]
 
 
+@pytest.mark.long
 def test_two_sandboxes_live_side_by_side_and_kept_data_comes_back(directory, tmp_path):
     """Even with clusters of the same names; ending one leaves the other alone."""
     other = tmp_path / "other"
@@ -145,7 +146,14 @@ def test_two_sandboxes_live_side_by_side_and_kept_data_comes_back(directory, tmp
     assert sandbox.status(directory).clusters[0].uid == uids[directory]
 
 
-@pytest.mark.parametrize("moment", ["etcd.starting", "kube-apiserver.pid", "kwok.pid"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("etcd.starting", marks=pytest.mark.long),
+        "kube-apiserver.pid",
+        pytest.param("kwok.pid", marks=pytest.mark.long),
+    ],
+)
 def test_down_after_a_killed_up_leaves_no_process(directory, moment):
     """`up` dies at each stage of its work; whatever it had started is found."""
     arguments = [sys.executable, "-m", "orchestrator", "sandbox", "up", "--dir", str(directory), "--regions", "1"]
