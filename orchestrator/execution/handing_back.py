@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from orchestrator import plugins
 from orchestrator.core.holds import LABEL_ORDER, RestoreRecord
 from orchestrator.core.objects import SYSTEM_NAMESPACE, ObjectRef, dig
 from orchestrator.core.observation import Subject
+from orchestrator.core.routes import RouteRules, uncut
 from orchestrator.core.takedown import Restoration
 from orchestrator.core.verdict import Reason
 from orchestrator.execution import changes
@@ -104,8 +106,30 @@ class HandingBack:
     async def open_routes(self) -> None:
         """Everything that leads traffic to the model."""
         for record in self._restoration.records:
-            if not wakes(record) and not record.created:
+            if wakes(record) or record.created:
+                continue
+            kind = plugins.kinds().get(record.ref.group_kind)
+            if kind is not None and kind.route is not None:
+                await self._admitted(partial(self._uncut, record, kind.route))
+            else:
                 await self._put_fields(record)
+
+    async def _uncut(self, record: RestoreRecord, rules: RouteRules) -> None:
+        """What is still our cut becomes what it was; what somebody else changed stays, and is said."""
+        writer, ref = self._sender.ports.writer, record.ref
+        live = await writer.get(ref)
+        if live is None:
+            self._miss(record)
+            return
+        found = uncut(rules, record, live)
+        self.doubts.extend(reason for reason in found.changed if reason not in self.doubts)
+        if found.patch:
+            uid = str(live["metadata"]["uid"])
+            patch = [{"op": "test", "path": "/metadata/uid", "value": uid}, *found.patch]
+            self._undo.fields.append((record, values_of(live, record.before)))
+            await self._sender.send(
+                "patch", ref, lambda: writer.patch(ref, patch, type_="json"), fields=sorted(record.before), uid=uid
+            )
 
     async def take_ours_away(self) -> None:
         """What the cut made, the records, and at last the hold: as long as that is there, a later run goes on."""
