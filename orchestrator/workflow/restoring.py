@@ -1,0 +1,231 @@
+"""`restore`: an order is lifted, and its models come back as they were; the whole story on one page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from orchestrator import execution
+from orchestrator.core.holds import Hold, Lift, standing_holds
+from orchestrator.core.model import Model
+from orchestrator.core.order import Order
+from orchestrator.core.plan import ItemPlan, Plan
+from orchestrator.core.playbook import DEFAULT_PROGRESS_DEADLINE
+from orchestrator.core.result import RunResult
+from orchestrator.core.schema import Seconds
+from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
+from orchestrator.core.takedown import Guard
+from orchestrator.delivery.snapshot import take_snapshot
+from orchestrator.documents.definitions import read_definition
+from orchestrator.documents.orders import read_about
+from orchestrator.errors import OrchestratorError, RefusedError, UsageError
+from orchestrator.geo.orders import check_identity, clusters_under, models_under
+from orchestrator.geo.scopes import select
+from orchestrator.planning.restoring import Group, Kept, Lifting, Remains, recorded_replicas
+from orchestrator.planning.restoring import plan_restore as plan_the_way_back
+from orchestrator.planning.takedown import workloads_of
+from orchestrator.workflow import contexts
+from orchestrator.workflow.applying import RunRequest, items_of
+from orchestrator.workflow.guards import draw_guard
+from orchestrator.workflow.order_runs import carry_out_order
+from orchestrator.workflow.recognising import Knowledge, gather_knowledge
+from orchestrator.workflow.remains import Found, read_manifests, read_remains, read_shortages
+from orchestrator.workflow.session import Session, ask_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """What the command line adds to an order."""
+
+    reference: str | None = None
+    """What the lifting rests on; else what the order's `lifted` says, else what an earlier lift recorded."""
+    ignore_capacity: bool = False
+    progress_deadline: Seconds = DEFAULT_PROGRESS_DEADLINE
+
+
+async def plan_restore(session: Session, order: Order, options: RestoreOptions) -> Plan:
+    """The way back from an order's takedown, by what the clusters keep of it; nothing is changed.
+
+    Raises UsageError (exit 2) without a reference for the lifting, and RefusedError (exit 4) for an order of another
+    content than the one that holds.
+    """
+    snapshots = await ask_all(
+        (cluster.name for cluster in session.fleet.clusters),
+        lambda name: take_snapshot(session.writer(name), SnapshotRequest()),
+    )
+    if session.fleet.name == contexts.NAME:
+        session = replace(session, fleet=contexts.without_twins(session.fleet, snapshots.values()))
+        snapshots = {cluster.name: snapshots[cluster.name] for cluster in session.fleet.clusters}
+    holds = tuple(hold for one in snapshots.values() for hold in one.holds)
+    lifts = tuple(lift for one in snapshots.values() for lift in one.lifts)
+    check_identity(order, holds, lifts)
+    looking = _Looking(session, order, snapshots, gather_knowledge(session.workspace, snapshots.values()))
+    answered = [name for name, one in snapshots.items() if one.failure is None]
+    read = await ask_all(answered, looking.read)
+    snapshots = {**snapshots, **{name: snapshot for name, (snapshot, _) in read.items()}}
+    lifting = _lifting(session, order, options, _reference(order, options, lifts), snapshots)
+    found = {model for _, remains in read.values() for model in remains.models}
+    models = tuple(dict.fromkeys((*order.models, *sorted(found))))
+    plan = plan_the_way_back(
+        replace(lifting, models=models), snapshots, {name: remains for name, (_, remains) in read.items()}
+    )
+    plan = _with_guards(plan, order, snapshots)
+    return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
+
+
+async def restore(session: Session, order: Order, plan: Plan, request: RunRequest) -> RunResult:
+    """Carry out a restore that was planned and confirmed. Raises RefusedError (exit 4) where there is no room."""
+    refusals = [(item, reason) for item in items_of(plan) for reason in item.refusals]
+    if refusals:
+        lines = (
+            f"{item.subject.model.name} in {item.subject.cluster}: "
+            f"{f'{reason.object}: ' if reason.object else ''}{reason.message}"
+            for item, reason in refusals
+        )
+        raise RefusedError(
+            "; ".join(lines),
+            hint="make room there, or restore with --ignore-capacity, which is kept on record",
+            code=refusals[0][1].code,
+        )
+    return await carry_out_order(session, order, plan, request, execution.bring_back)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """Reads what each cluster keeps of one order's takedown."""
+
+    session: Session
+    order: Order
+    snapshots: Mapping[str, ClusterSnapshot]
+    knowledge: Knowledge
+
+    async def read(self, name: str) -> tuple[ClusterSnapshot, Remains]:
+        """What one cluster keeps, and the objects that it is about; a cluster that went away is one with a failure."""
+        reader = self.session.writer(name)
+        found = await read_remains(reader, self.order.digest, self.order.name)
+        models = self._models(self.snapshots[name], found)
+        if not models:
+            return self.snapshots[name], Remains()
+        snapshot = await take_snapshot(reader, SnapshotRequest(refs=found.refs(models), models=models))
+        if snapshot.failure is not None:
+            return snapshot, Remains()
+        manifests = await asyncio.gather(*(read_manifests(reader, snapshot.entries.get(model)) for model in models))
+        kept = {
+            model: Kept(
+                model=self._model(snapshot, model),
+                records=tuple(found.records.get(model, ())),
+                guard=found.guards.get(model),
+                manifests=applied,
+                held_by=self._others(name, model),
+                doubts=found.doubts_of(model),
+            )
+            for model, applied in zip(models, manifests, strict=True)
+        }
+        returning = [record for one in kept.values() if not one.held_by for record in one.records]
+        short = await read_shortages(reader, snapshot, recorded_replicas(returning))
+        return snapshot, Remains(models=kept, shortages=short)
+
+    def _models(self, snapshot: ClusterSnapshot, found: Found) -> tuple[str, ...]:
+        """Models of which something of this order is left here; records without any hold are of an order's models."""
+        digest = self.order.digest
+        held = {hold.model for hold in snapshot.holds if hold.digest == digest} | found.guards.keys()
+        named = {name for name, _ in models_under(self.order, self.knowledge.first)}
+        left = {model for model in (*found.records, *found.doubts) if model in named}
+        return tuple(sorted(held | left))
+
+    def _model(self, snapshot: ClusterSnapshot, name: str) -> Model:
+        """The model as this cluster knows it, which is what ran here; else as anybody knows it."""
+        entry = snapshot.entries.get(name)
+        if entry is not None:
+            try:
+                return read_definition(name, entry.definition)
+            except OrchestratorError:
+                pass
+        return self.knowledge.recognise(name, self.order).model
+
+    def _others(self, cluster: str, model: str) -> tuple[str, ...]:
+        """Names of what else keeps the model off here: holds in any reachable cluster, and orders in force."""
+        fleet = self.session.fleet
+        ended = {lift.digest for one in self.snapshots.values() for lift in one.lifts} | {self.order.digest}
+        found = {
+            hold.name
+            for place, one in self.snapshots.items()
+            for hold in standing_holds(one.holds, ended, model)
+            if place == cluster or cluster in hold.ledger or cluster in _covered(hold, self.session)
+        }
+        for document in self.session.workspace.in_force():
+            other = document.value
+            names = {name for name, _ in models_under(other, self.knowledge.first)}
+            if other.digest not in ended and model in names and cluster in clusters_under(other.about, fleet):
+                found.add(other.name)
+        return tuple(sorted(found))
+
+
+def _covered(hold: Hold, session: Session) -> frozenset[str]:
+    """The clusters that a hold is about; all of them where that is not understood."""
+    try:
+        return clusters_under(read_about(hold.about), session.fleet)
+    except ValueError:
+        return frozenset(cluster.name for cluster in session.fleet.clusters)
+
+
+def _reference(order: Order, options: RestoreOptions, lifts: Iterable[Lift]) -> str:
+    earlier = (lift.reference for lift in lifts if lift.digest == order.digest and lift.reference)
+    found = options.reference or order.lifted or next(earlier, "")
+    if not found.strip():
+        raise UsageError(
+            f"nothing says what the lifting of {order.name} rests on",
+            hint="--lift-reference TEXT, or `lifted: TEXT` in the order",
+        )
+    return found
+
+
+def _lifting(
+    session: Session,
+    order: Order,
+    options: RestoreOptions,
+    reference: str,
+    snapshots: Mapping[str, ClusterSnapshot],
+) -> Lifting:
+    fleet = session.fleet
+    groups = []
+    for wave in order.restore.waves:
+        chosen = select(wave.scope, fleet)
+        groups.append(
+            Group(name=wave.name, clusters=frozenset(chosen.clusters), soak=float(wave.soak), words=chosen.words)
+        )
+    ledgers = {name for one in snapshots.values() for hold in one.holds if hold.digest == order.digest
+               for name in hold.ledger}  # fmt: skip
+    return Lifting(
+        lift=Lift(digest=order.digest, order=order.name, reference=reference, actor=""),
+        models=order.models,
+        fleet=fleet,
+        concerned=clusters_under(order.about, fleet) | ledgers,
+        groups=tuple(groups),
+        jitter=float(order.restore.jitter),
+        progress_deadline=options.progress_deadline,
+        max_concurrent=max(1, len(fleet.clusters)),
+        ignore_capacity=options.ignore_capacity,
+    )
+
+
+def _with_guards(plan: Plan, order: Order, snapshots: Mapping[str, ClusterSnapshot]) -> Plan:
+    """The plan with a guard for each item whose own is gone: what fails has to be guarded again all the same."""
+    draw = draw_guard(order)
+
+    def guarded(item: ItemPlan) -> ItemPlan:
+        back = item.restoration
+        if back is None or back.guard is not None or item.held_by:
+            return item
+        drawn = draw(item, workloads_of(item, snapshots[item.subject.cluster]), ())
+        return replace(item, restoration=replace(back, guard=drawn)) if isinstance(drawn, Guard) else item
+
+    waves = tuple(
+        replace(
+            wave,
+            clusters=tuple(replace(part, items=tuple(guarded(item) for item in part.items)) for part in wave.clusters),
+        )
+        for wave in plan.waves
+    )
+    return replace(plan, waves=waves)
