@@ -74,8 +74,8 @@ async def plan_restore(session: Session, order: Order, options: RestoreOptions) 
     return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
 
 
-async def restore(session: Session, order: Order, plan: Plan, request: RunRequest) -> RunResult:
-    """Carry out a restore that was planned and confirmed. Raises RefusedError (exit 4) where there is no room."""
+def refuse_short(plan: Plan) -> None:
+    """Raise RefusedError (exit 4), saying by how much, where there is no room for what would come back."""
     refusals = [(item, reason) for item in items_of(plan) for reason in item.refusals]
     if refusals:
         lines = (
@@ -84,10 +84,15 @@ async def restore(session: Session, order: Order, plan: Plan, request: RunReques
             for item, reason in refusals
         )
         raise RefusedError(
-            "; ".join(lines),
+            "; ".join(dict.fromkeys(lines)),
             hint="make room there, or restore with --ignore-capacity, which is kept on record",
             code=refusals[0][1].code,
         )
+
+
+async def restore(session: Session, order: Order, plan: Plan, request: RunRequest) -> RunResult:
+    """Carry out a restore that was planned and confirmed. Raises RefusedError (exit 4) where there is no room."""
+    refuse_short(plan)
     return await carry_out_order(session, order, plan, request, execution.bring_back)
 
 
