@@ -58,6 +58,8 @@ class Hold:
     """How the scope was resolved when it was written."""
     about: dict[str, Any] = field(default_factory=dict)
     """The scope expression: the order's `about`."""
+    derivatives: bool = True
+    """Whether it keeps models off as well that are derived from its model."""
     ledger: Mapping[str, str] = field(default_factory=dict)
     """By cluster of the fleet that was known: its `Standing`. A cluster's own hold is the authority on itself."""
     public: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Hold:
             "deadline": _text(self.deadline),
             "words": canonical_json(list(self.words)),
             "about": canonical_json(self.about),
+            "derivatives": canonical_json(self.derivatives),
             "ledger": canonical_json(dict(self.ledger)),
             "public": canonical_json(dict(self.public)),
         }
@@ -111,6 +114,7 @@ def read_hold(obj: JsonObject) -> Hold | None:
             deadline=_time(data.get("deadline")),
             words=tuple(str(word) for word in json.loads(data.get("words") or "[]")),
             about=dict(json.loads(data.get("about") or "{}")),
+            derivatives=json.loads(data.get("derivatives") or "true") is not False,
             ledger={str(key): str(value) for key, value in json.loads(data.get("ledger") or "{}").items()},
             public={str(key): str(value) for key, value in json.loads(data.get("public") or "{}").items()},
         )

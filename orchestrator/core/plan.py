@@ -84,6 +84,8 @@ class ItemPlan:
     """Objects that did not exist: a rollback deletes them."""
     held_by: tuple[str, ...] = ()
     """Names of the holds that keep the model off here; with any, nothing is changed."""
+    lifted: tuple[str, ...] = ()
+    """Digests of orders whose holds still lie here, and which another cluster knows to be lifted."""
     notes: tuple[Reason, ...] = ()
     """What the reader should know: who may undo this, what is not pruned, undeclared geography."""
     refusals: tuple[Reason, ...] = ()

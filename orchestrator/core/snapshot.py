@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.attestations import Attestation
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold, Lift, standing_holds
 from orchestrator.core.model import Adoption
@@ -61,6 +62,8 @@ class ClusterSnapshot:
     """Every hold that lies in this cluster, lifted ones included."""
     lifts: tuple[Lift, ...] = ()
     """Tombstones that lie in this cluster."""
+    attestations: tuple[Attestation, ...] = ()
+    """What people said, as far as it lies in this cluster."""
     lifted: frozenset[str] = frozenset()
     """Digests of orders that some reachable cluster, this or another, knows to be lifted."""
     live: Mapping[ObjectRef, JsonObject] = field(default_factory=dict)

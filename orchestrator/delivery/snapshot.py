@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
+from orchestrator.core.attestations import read_attestation
 from orchestrator.core.holds import read_hold, read_lift
 from orchestrator.core.model import Adoption
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, dig, ref_of
@@ -185,6 +186,7 @@ class _Look:
             damaged=damaged,
             holds=tuple(hold for record in self.records if (hold := read_hold(record))),
             lifts=tuple(lift for record in self.records if (lift := read_lift(record))),
+            attestations=tuple(said for record in self.records if (said := read_attestation(record))),
             live={**self.live, **adopted},
             unread=self.unread,
             namespaces=frozenset(self.namespaces),

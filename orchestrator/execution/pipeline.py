@@ -101,7 +101,7 @@ class _Item:
                 self._doubts = (*self._doubts, concluding.STALE_PLAN)
                 self._item = replace(item, entry=with_objects_of(item.entry, entry))
             return True
-        if holds := await holds_on(writer, model):
+        if holds := await holds_on(writer, model, item.lifted):
             await self._stay_held(holds)
             return False
         if await read_entry(writer, model) != item.previous:

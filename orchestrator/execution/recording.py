@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.core.holds import read_hold, read_lift, standing_holds
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, ref_of
 from orchestrator.core.ports import ClusterReader
@@ -72,9 +74,12 @@ async def read_manifests(reader: ClusterReader, model: str, revision: str) -> tu
         return None
 
 
-async def holds_on(reader: ClusterReader, model: str) -> tuple[str, ...]:
-    """Names of the holds that keep a model off in this cluster, read now, as far as no lift has ended them."""
+async def holds_on(reader: ClusterReader, model: str, lifted_elsewhere: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the holds that keep a model off in this cluster, read now, as far as no lift has ended them.
+
+    `lifted_elsewhere` holds digests of which another cluster has the lift: this one was away when it was written.
+    """
     records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
     holds = [hold for item in records if (hold := read_hold(item))]
     lifted = [lift.digest for item in records if (lift := read_lift(item))]
-    return tuple(sorted(hold.name for hold in standing_holds(holds, lifted, model)))
+    return tuple(sorted({hold.name for hold in standing_holds(holds, (*lifted, *lifted_elsewhere), model)}))

@@ -74,7 +74,7 @@ class _Rollback:
         self.writer = self.sender.ports.writer
 
     async def carry_out(self) -> tuple[Reason, ...]:
-        if holds := await holds_on(self.writer, self.sender.model):
+        if holds := await holds_on(self.writer, self.sender.model, self.item.lifted):
             return (Reason(code="rollback-held", message=f"not rolled back: {', '.join(holds)} keeps the model off"),)
         target = await self._find_target()
         self.sender.emit(EventType.ROLLING_BACK, {"to": target.words})

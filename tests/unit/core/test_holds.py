@@ -58,6 +58,14 @@ def test_a_hold_comes_back_as_it_was_written() -> None:
     assert read_hold(HOLD.to_config_map()) == HOLD
 
 
+def test_a_hold_covers_derivatives_unless_it_says_otherwise() -> None:
+    named_only = replace(HOLD, derivatives=False)
+    assert read_hold(named_only.to_config_map()) == named_only
+    written = named_only.to_config_map()
+    del written["data"]["derivatives"]
+    assert read_hold(written) == HOLD
+
+
 def test_a_lift_ends_every_hold_of_its_digest_and_no_other() -> None:
     other = replace(HOLD, name="directive-2", digest="cd" * 32)
     foreign = Hold(name="unreadable", model="*")
