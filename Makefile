@@ -75,7 +75,7 @@ imports: install
 	$(BIN)/lint-imports
 
 test: check binaries  ## The check and every usual test, on real control planes
-	$(BIN)/pytest -m "$(USUAL)" $(ARGS)
+	$(BIN)/python .ci/side_by_side.py -m "$(USUAL)" $(ARGS)
 
 test-unit: install  ## Only the tests that need no control plane
 	$(BIN)/pytest -m "$(USUAL)" tests/unit $(ARGS)
