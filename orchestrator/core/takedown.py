@@ -147,7 +147,7 @@ class Restoration:
 
     lift: Lift
     holds: tuple[Hold, ...]
-    """Holds of the lifted digest in this cluster."""
+    """Holds of lifted digests on the model in this cluster: they go."""
     guard: Guard | None
     """What is bound again when the restore fails."""
     records: tuple[RestoreRecord, ...]

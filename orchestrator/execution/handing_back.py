@@ -101,7 +101,8 @@ class HandingBack:
             self.doubts.append(Reason(code="not-ours", message=words, object=str(record.ref)))
 
     async def _admitted(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        return await once_admitted(self._sender, self._restoration.lift.digest, write)
+        ended = {self._restoration.lift.digest, *(hold.digest for hold in self._restoration.holds)}
+        return await once_admitted(self._sender, ended, write)
 
     async def open_routes(self) -> None:
         """Everything that leads traffic to the model."""

@@ -7,7 +7,7 @@ has not yet heard that it is gone, is tried again for a while.
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
@@ -107,8 +107,8 @@ async def make_again(sender: Sender, record: RestoreRecord) -> bool:
     return True
 
 
-async def once_admitted(sender: Sender, digest: str, write: Callable[[], Awaitable[T]]) -> T:
-    """The result of a write, tried again while the guard of this digest, which is deleted, still refuses it."""
+async def once_admitted(sender: Sender, digests: Iterable[str], write: Callable[[], Awaitable[T]]) -> T:
+    """The result of a write, tried again while the guards of these digests, which are deleted, still refuse it."""
     clock = sender.ports.clock
     ends = clock.elapsed() + _GUARD_LINGERS
     while True:
@@ -116,7 +116,8 @@ async def once_admitted(sender: Sender, digest: str, write: Callable[[], Awaitab
             return await write()
         except ClusterError as error:
             # The API server names the policy that refuses, and ours carries the digest in its name.
-            if digest[:16] not in error.message or clock.elapsed() >= ends:
+            is_ours = any(digest[:16] in error.message for digest in digests)
+            if not is_ours or clock.elapsed() >= ends:
                 raise
         await clock.sleep(_PAUSE)
 

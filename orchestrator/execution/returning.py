@@ -26,7 +26,6 @@ from orchestrator.execution.outcome import StepTerms
 from orchestrator.execution.pipeline import after_writes
 from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.putting_back import wakes
-from orchestrator.execution.recording import holds_on
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.stopping import Interrupted, unless_stopped
 from orchestrator.execution.unguarding import take_guard_away
@@ -71,7 +70,10 @@ class _Return:
         self._way = way
         self._ports = way.ports
         self._back: Restoration = item.restoration
-        self._sender: Sender = WatchfulSender(way.ports, item.subject.model.name, way.terms.step)
+        self._ended = frozenset({self._back.lift.digest, *(hold.digest for hold in self._back.holds)})
+        watchful = WatchfulSender(way.ports, item.subject.model.name, way.terms.step, self._ended)
+        self._holds = watchful.holds
+        self._sender: Sender = watchful
         self._result = concluding.blank(item, way.part.cluster, Verdict.NOT_RUN)
         self._undo = Undo(restoration=self._back, subject=item.subject)
         self._handing = HandingBack(item.subject, self._sender, self._undo, way.terms)
@@ -105,7 +107,7 @@ class _Return:
             await self._let_go(self._item.held_by)
             return
         try:
-            if holds := await holds_on(self._ports.writer, self._sender.model):
+            if holds := await self._holds():
                 raise HeldAgain(holds)
             await self._bring_up()
         except HeldAgain as held:
@@ -121,7 +123,7 @@ class _Return:
 
     async def _bring_up(self) -> None:
         async with asyncio.timeout(self._way.terms.send_deadline):
-            await take_guard_away(self._sender, self._back.lift.digest)
+            await self._unguard()
             await self._handing.wake()
         if self._item.want is Want.ENABLED:
             await self._demand(_health_only(self._item.subject, self._back.records), soak=0.0)
@@ -139,6 +141,10 @@ class _Return:
         if verdict in (Verdict.FAILED, Verdict.UNREACHABLE):
             raise _Unhealthy(verdict, concluding.reasons_for(settled, self._way.terms.progress_deadline))
         return settled
+
+    async def _unguard(self) -> None:
+        for digest in sorted(self._ended):
+            await take_guard_away(self._sender, digest)
 
     async def _prove(self) -> tuple[Verdict, tuple[Reason, ...]]:
         """With its routes, and for the wave's soak; a model that was off before is only looked at."""
@@ -170,7 +176,7 @@ class _Return:
         """Another hold stands: the lifted order's guard and hold go, and what was there before stays on record."""
         self._sender = Sender(self._ports, self._sender.model, self._sender.step)
         async with asyncio.timeout(self._way.terms.send_deadline):
-            await take_guard_away(self._sender, self._back.lift.digest)
+            await self._unguard()
             await delete_holds(self._sender, self._back)
         judgement = await self._ports.verifier.look(self._ports.writer, dark_subject(self._item.subject))
         self._conclude_held(holds, judgement)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from orchestrator.core.objects import ObjectRef
 from orchestrator.execution.outcome import Written
+from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.recording import holds_on
 from orchestrator.execution.sending import Sender
 
@@ -22,7 +23,18 @@ class HeldAgain(Exception):
 
 
 class WatchfulSender(Sender):
-    """A sender that sends nothing while a hold that is not lifted stands on its model."""
+    """A sender that sends nothing while a hold that is not lifted stands on its model.
+
+    `lifted` has digests that are known to be lifted, whether or not this cluster has heard of it.
+    """
+
+    def __init__(self, ports: ClusterPorts, model: str, step: str, lifted: frozenset[str]) -> None:
+        super().__init__(ports, model, step)
+        self._lifted = lifted
+
+    async def holds(self) -> tuple[str, ...]:
+        """Names of the holds that stand on the model now. Raises `ClusterError`."""
+        return await holds_on(self.ports.writer, self.model, self._lifted)
 
     async def send(
         self,
@@ -34,6 +46,6 @@ class WatchfulSender(Sender):
         **data: Any,
     ) -> T:
         """Send one write. Raises `HeldAgain` in its place; else as `Sender.send`."""
-        if holds := await holds_on(self.ports.writer, self.model):
+        if holds := await self.holds():
             raise HeldAgain(holds)
         return await super().send(verb, ref, request, trace=trace, **data)

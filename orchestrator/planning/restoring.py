@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.fleet import Cluster, Fleet
-from orchestrator.core.holds import Lift, RestoreRecord
+from orchestrator.core.holds import Hold, Lift, RestoreRecord
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
 from orchestrator.core.objects import JsonObject, ObjectRef
@@ -178,12 +178,21 @@ def _item(
         doubts=(*kept.doubts, *doubts, *((snapshot.damaged[name],) if name in snapshot.damaged else ())),
         restoration=Restoration(
             lift=lifting.lift,
-            holds=tuple(hold for hold in snapshot.holds if hold.digest == lifting.lift.digest and hold.model == name),
+            holds=_ended_holds(name, lifting, snapshot, kept),
             guard=kept.guard,
             records=kept.records,
         ),
         soak_due=True,
     )
+
+
+def _ended_holds(name: str, lifting: Lifting, snapshot: ClusterSnapshot, kept: Kept) -> tuple[Hold, ...]:
+    """Holds on the model here that go: the lifted order's, and those of orders that were lifted while it was away.
+
+    Where something else still holds the model, only the lifted order's own go.
+    """
+    ended = {lifting.lift.digest} if kept.held_by else {lifting.lift.digest, *snapshot.lifted}
+    return tuple(hold for hold in snapshot.holds if hold.digest and hold.digest in ended and hold.model == name)
 
 
 def _subject(

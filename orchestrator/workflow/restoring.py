@@ -116,6 +116,7 @@ class _Looking:
         if snapshot.failure is not None:
             return snapshot, Remains()
         manifests = await asyncio.gather(*(read_manifests(reader, snapshot.entries.get(model)) for model in models))
+        snapshot = replace(snapshot, lifted=self._ended())
         kept = {
             model: Kept(
                 model=self._model(snapshot, model),
@@ -149,10 +150,15 @@ class _Looking:
                 pass
         return self.knowledge.recognise(name, self.order).model
 
+    def _ended(self) -> frozenset[str]:
+        """Digests of orders that some reachable cluster knows to be lifted, and of the one that is lifted now."""
+        known = {lift.digest for one in self.snapshots.values() for lift in one.lifts}
+        return frozenset(known | {self.order.digest})
+
     def _others(self, cluster: str, model: str) -> tuple[str, ...]:
         """Names of what else keeps the model off here: holds in any reachable cluster, and orders in force."""
         fleet = self.session.fleet
-        ended = {lift.digest for one in self.snapshots.values() for lift in one.lifts} | {self.order.digest}
+        ended = self._ended()
         found = {
             hold.name
             for place, one in self.snapshots.items()
