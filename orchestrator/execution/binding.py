@@ -33,6 +33,8 @@ class GuardBinding:
         self._steps = steps
         self._survey = NeutralSurvey()
         self.status: Literal["proven", "absent"] = "absent"
+        self.reasons: tuple[Reason, ...] = ()
+        """What the last attempt at proving it found: why it does not count, or what nothing rests on."""
         self.proven_at: datetime | None = None
         """When it was first seen to work."""
 
@@ -64,8 +66,7 @@ class GuardBinding:
         if proof is None:
             proof = GuardProof(status="absent")
         self._tell(proof)
-        for reason in proof.reasons:
-            self._steps.note(reason)
+        self.reasons = proof.reasons
         if proof.has_to_go:
             await self._unbind(self._guard)
         self.status = proof.status

@@ -162,7 +162,7 @@ class DarkItem:
             words = "traffic not observed: the model has no probes"
             told = (*told, Reason(code="traffic-not-observed", message=words))
         await self._tell_who_reverted(judgement.state)
-        reasons = tuple(dict.fromkeys((*told, *demotions, *open_ways, *self._steps.reasons)))
+        reasons = tuple(dict.fromkeys((*told, *demotions, *open_ways, *self._guard.reasons, *self._steps.reasons)))
         self._result = replace(self._result, verdict=verdict, reasons=reasons)
         await self._write_standing(verdict)
 

@@ -67,11 +67,12 @@ class Strays:
         tops: dict[ObjectRef, tuple[JsonObject, ...]] = {}
         for one, chain in zip(pods, chains, strict=True):
             to_halt = _to_halt(chain.known)
-            if chain.stranger is not None:
-                self._name(chain.stranger)
+            stranger = chain.stranger or (ref_of(chain.known[-1]) if chain.known and not to_halt else None)
+            if stranger is not None:
+                self._name(stranger)
             if to_halt:
                 tops.setdefault(ref_of(to_halt[0]), to_halt)
-            elif chain.stranger is not None:
+            elif stranger is not None:
                 done.restarted.append(one)
             else:
                 done.unowned.append(one)

@@ -25,6 +25,7 @@ from orchestrator.execution import RunOptions, RunOutcome, RunPorts, execute
 from tests.cluster.conftest import ControlPlanes
 
 if TYPE_CHECKING:
+    from tests.cluster.execution.dark import Takedown
     from tests.cluster.execution.regions import Region
 
 
@@ -188,3 +189,14 @@ def regions(runner: Runner, witnesses: dict[str, Witness], model: str, namespace
     from tests.cluster.execution.regions import Region
 
     return [Region(runner, witnesses[each.cluster.name], each, model, namespace) for each in runner.writers]
+
+
+@pytest.fixture
+def takedown(regions: list[Region], model: str, namespace: str) -> Iterator[Takedown]:
+    """A takedown of this test's model in the first region; no guard of it survives the test."""
+    from tests.cluster.execution.dark import Takedown
+    from tests.cluster.execution.plans import Release
+
+    made = Takedown(regions[0], Release(model, namespace))
+    yield made
+    made.forget()
