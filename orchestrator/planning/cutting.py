@@ -200,13 +200,14 @@ class _Planner:
         stays: list[Reason] = []
         for rule in rules.rules(obj):
             found = self._behind(rule)
-            if _leads_to_model(found):
-                if all(one.leads is Leads.MODEL for one in found):
-                    done.append(rules.cut(obj, rule, self._terms(edge)))
-                else:
-                    stays.append(_shared(obj, rule, found))
-            elif (answer := rules.answer_if_cut(obj, rule, self._request.model.name)) is not None:
+            answer = rules.answer_if_cut(obj, rule, self._request.model.name)
+            # A marked rule that leads to the model was written back; a Service is its own backend, and never so.
+            if answer is not None and (ref_of(obj).group_kind == SERVICE or not _leads_to_model(found)):
                 done.append(RuleCut(answer=answer, fields=()))
+            elif found and all(one.leads is Leads.MODEL for one in found):
+                done.append(rules.cut(obj, rule, self._terms(edge)))
+            elif _leads_to_model(found):
+                stays.append(_shared(obj, rule, found))
         if not done:
             return None, stays
         cut = RouteCut(
