@@ -1,4 +1,4 @@
-"""StatefulSet: kstatus' rules; with OnDelete or a partition only where every pod is proven to be of the new template."""
+"""StatefulSet: kstatus' rules; with OnDelete or a partition only where every pod is of the new template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.kinds._workload import SCALABLE, replicas_of
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
-    """Source: kstatus `statefulsetConditions`, save that neither OnDelete nor a partition stands for a pod of the new template."""
+    """Source: kstatus `statefulsetConditions`, save that OnDelete or a partition makes no old pod current."""
     spec = replicas_of(live)
     if (early := unless_observed(live, wanted)) or (early := unless_replicas_as_wanted(live, wanted, spec)):
         return early
