@@ -97,7 +97,7 @@ class Absence:
                 strays = found
                 await self.stop_strays()
                 await self.delete_unowned()
-            elif settled.judgement.readiness is not Readiness.DONE or await self._is_still_guarded():
+            elif settled.judgement.readiness is not Readiness.DONE or await self._has_kept_its_guard():
                 break
             settled = _joined(settled, await self._settle(deadline))
         else:
@@ -184,13 +184,15 @@ class Absence:
             left.append(deadline - self._ports.clock.elapsed() - _MARGIN)
         return max(DRAIN_FLOOR, min(left))
 
-    async def _is_still_guarded(self) -> bool:
-        """Whether what was just soaked held under a guard that still works; else it is bound again, where it can be."""
+    async def _has_kept_its_guard(self) -> bool:
+        """Whether there is nothing to soak anew for: the guard is still there, or is not proven and cannot be."""
         if self._guard.status != "proven":
             return True
-        if await self._guard.is_in_place() and await self._guard.prove(self._now_wanted()):
+        # It is tried on what it was drawn for: of what was found later it refuses the pods, not the numbers.
+        if await self._guard.is_in_place():
+            await self._guard.prove(self._subject)
             return True
-        return not await self._guard.bind_again(self._now_wanted())
+        return not await self._guard.bind_again(self._subject)
 
     async def _doubt_lost_pods(self) -> None:
         """A pod that vanished while its node was silent was not seen to end: a deleted Node object proves nothing."""
