@@ -118,8 +118,13 @@ class Workspace:
         return tuple(self._order(path) for path in files if not path.name.startswith("."))
 
     def in_force(self) -> tuple[Document[Order], ...]:
-        """The orders that the fleet lists under `inForce`; an error for one that is missing names the fleet's line."""
+        """The orders that the fleet lists under `inForce`; an error for one that is missing names the fleet's line.
+
+        None where there is no fleet: an order may be carried out with nothing but a kubeconfig.
+        """
         found = []
+        if self._fleet is None and not inside(self.root, Path(FLEET_FILE)).exists():
+            return ()
         for index, given in enumerate(self.fleet.in_force):
             at = ("spec", "inForce", index)
             try:

@@ -23,8 +23,9 @@ from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import ClusterError, OrchestratorError
 from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.holds import look_for_records, unite_holds
 from orchestrator.workflow.requests import Asking, wish_for
-from orchestrator.workflow.session import Session, contradictions, scopes_of_models
+from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of_models
 
 _ANY = "*"
 """Stands for every model where nobody knows of one, as in holds."""
@@ -49,7 +50,7 @@ async def take_status(session: Session, models: tuple[str, ...], clusters: Itera
     name that nobody knows.
     """
     started = session.clock.elapsed()
-    snapshots = await asyncio.gather(*(_catalogue_of(session, cluster) for cluster in clusters))
+    snapshots = await _look_at(session, clusters)
     known = {name for snapshot in snapshots for name in (*snapshot.entries, *snapshot.damaged)}
     known.update(session.workspace.model_names)
     for name in models:
@@ -112,8 +113,14 @@ def _under_hold(item: StatusItem, holds: tuple[str, ...]) -> StatusItem:
     return replace(item, verdict=verdict_under_hold(item.state), reasons=reasons)
 
 
-async def _catalogue_of(session: Session, cluster: Cluster) -> ClusterSnapshot:
-    return await take_snapshot(session.writer(cluster.name), SnapshotRequest(whole_catalogue=True))
+async def _look_at(session: Session, clusters: Iterable[Cluster]) -> tuple[ClusterSnapshot, ...]:
+    """The catalogues of some clusters, and whatever holds models off there, wherever in the fleet it is recorded."""
+    names = [cluster.name for cluster in clusters]
+    request = SnapshotRequest(whole_catalogue=True)
+    snapshots, records = await asyncio.gather(
+        ask_all(names, lambda name: take_snapshot(session.writer(name), request)), look_for_records(session, names)
+    )
+    return tuple((await unite_holds(session, snapshots, records, session.workspace.models)).values())
 
 
 async def _status_of_cluster(

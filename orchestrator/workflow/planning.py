@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator import planning
 from orchestrator.core.plan import Plan
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest
 from orchestrator.delivery.snapshot import preview, take_snapshot
 from orchestrator.documents.envelope import Document
+from orchestrator.workflow.holds import check_debts, look_for_records, unite_holds, with_lifts
 from orchestrator.workflow.requests import (
     Asking,
     Command,
@@ -41,11 +46,32 @@ async def plan_command(session: Session, command: Command, options: PlanOptions)
 
 
 async def plan_request(session: Session, request: PlanRequest) -> Plan:
-    """Look at every cluster concerned, ask each server what it would make of our objects, and plan."""
-    snapshots = await _snapshots(session, planning.reads(request))
+    """Look at every cluster concerned, ask each server what it would make of our objects, and plan.
+
+    Every other cluster of the fleet is asked for its records: a hold that lies there may cover those concerned. Raises
+    UsageError when a cluster that owes a model to an order has left the fleet; to switch it off is permitted even then.
+    """
+    wanted = planning.reads(request)
+    snapshots, records = await asyncio.gather(_snapshots(session, wanted), look_for_records(session, wanted))
+    models = {wish.model.name: wish.model for wave in request.waves for wish in wave.wishes}
+    if request.action != "disable":
+        check_debts(session.fleet, (*snapshots.values(), *records.values()), models)
+    snapshots = await unite_holds(session, snapshots, records, models)
     snapshots = await _with_previews(session, request, snapshots)
-    plan = planning.plan(request, snapshots)
-    return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
+    plan = with_lifts(planning.plan(request, snapshots), snapshots)
+    return replace(_with_silence(plan, records), not_covered=tuple(session.connection.contexts_outside_fleet()))
+
+
+def _with_silence(plan: Plan, records: Mapping[str, ClusterSnapshot]) -> Plan:
+    """The plan, in which every step that enables names the clusters whose holds could not be asked."""
+    silent = ", ".join(
+        f"{name} ({printable(one.failure.message, 120)})" for name, one in records.items() if one.failure
+    )
+    if not silent:
+        return plan
+    words = f"holds that lie in these clusters alone are not known: {silent}"
+    waves = (replace(wave, words=(*wave.words, words)) if wave.want is Want.ENABLED else wave for wave in plan.waves)
+    return replace(plan, waves=tuple(waves))
 
 
 async def _snapshots(session: Session, requests: dict[str, SnapshotRequest]) -> dict[str, ClusterSnapshot]:
