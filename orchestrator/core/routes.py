@@ -135,7 +135,7 @@ class Edge:
     features: frozenset[str] | None = None
     """Features that all of them publish; None where one publishes none."""
     doubts: tuple[Reason, ...] = ()
-    """Gateways that cannot be read, are accepted by no controller, or are not understood."""
+    """Gateways that cannot be read, that no controller has accepted, or that are not understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

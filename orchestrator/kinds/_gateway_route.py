@@ -67,7 +67,10 @@ def edge_of(route: JsonObject, find: Find) -> Edge:
 
 
 def _class_of(parent: JsonObject, route: JsonObject, find: Find) -> JsonObject | Reason:
-    """The accepted class of the gateway that a parentRef names, or why nobody can tell what serves the route there."""
+    """The class of the accepted gateway that a parentRef names, or why nobody can tell what serves the route there.
+
+    The gateway's own acceptance counts: a Contour that is bound to one gateway never says anything of its class.
+    """
     kind = GroupKind(str(parent.get("group", GROUP)), str(parent.get("kind", "Gateway")))
     namespace = str(parent.get("namespace") or namespace_of(route))
     name = str(parent.get("name", ""))
@@ -82,9 +85,8 @@ def _class_of(parent: JsonObject, route: JsonObject, find: Find) -> JsonObject |
         return _doubt(
             route, f"the class {class_name} of its gateway {namespace}/{name} cannot be read, or is not there"
         )
-    for obj, words in ((class_, f"class {class_name}"), (gateway, f"gateway {namespace}/{name}")):
-        if not _is_accepted(obj):
-            return _doubt(route, f"no controller says that it has accepted the {words}")
+    if not _is_accepted(gateway):
+        return _doubt(route, f"no controller says that it has accepted the gateway {namespace}/{name} as it is now")
     return class_
 
 

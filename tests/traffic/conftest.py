@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from orchestrator import sandbox
 from tests.traffic.data_plane import data_plane
+from tests.traffic.gateways import Gateway, gateway
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
@@ -92,6 +94,17 @@ def regions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regions]:
             yield found
     finally:
         sandbox.down(directory)
+
+
+@pytest.fixture(scope="session")
+def edge(regions: Regions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Contour and Envoy before the first region."""
+    folder = tmp_path_factory.mktemp("gateway")
+    cluster = regions.clusters[0]
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(regions.kubectl(cluster, "config", "view", "--minify", "--flatten"))
+    with gateway(partial(regions.kubectl, cluster), kubeconfig, folder) as running:
+        yield running
 
 
 @pytest.fixture

@@ -52,6 +52,12 @@ def served_names(pod: dict[str, Any]) -> list[str]:
     return [name for names in lists for name in names.split(",")]
 
 
+def status_of(pod: dict[str, Any]) -> int:
+    """What a pod's server answers: its argument `--status=451`; 200 without one."""
+    arguments = [argument for container in pod["spec"]["containers"] for argument in container.get("args", [])]
+    return int(next((one.removeprefix("--status=") for one in arguments if one.startswith("--status=")), "200"))
+
+
 def pod_handler(read: Read, clusters: list[str]) -> type[BaseHTTPRequestHandler]:
     """Answers for whichever pod has the address that was asked, while it is Running; otherwise hangs up."""
 
@@ -61,7 +67,7 @@ def pod_handler(read: Read, clusters: list[str]) -> type[BaseHTTPRequestHandler]
             for cluster in clusters:
                 for pod in read(cluster, f"/api/v1/pods?fieldSelector=status.podIP={address}"):
                     if pod["status"]["phase"] == "Running":
-                        self.answer(200, served_names(pod))
+                        self.answer(status_of(pod), served_names(pod))
                         return
             self.close_connection = True
 

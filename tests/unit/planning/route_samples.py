@@ -66,7 +66,7 @@ kind: GatewayClass
 apiVersion: gateway.networking.k8s.io/v1
 metadata: {name: class, generation: 1}
 spec: {controllerName: CONTROLLER}
-status: {conditions: [{type: Accepted, status: "True", observedGeneration: 1}]}
+status: {conditions: [{type: Accepted, status: Unknown, reason: Pending}]}
 ---
 kind: Gateway
 apiVersion: gateway.networking.k8s.io/v1
