@@ -35,6 +35,10 @@ from orchestrator.execution.straying import known_live
 from orchestrator.execution.wakers import hold_wakers
 
 
+_ASSERT_SECONDS = 1.0
+"""How often what was stopped and cut is looked at again while the guard is not proven yet."""
+
+
 class DarkItem:
     """One model in one cluster."""
 
@@ -93,7 +97,7 @@ class DarkItem:
         try:
             await asyncio.gather(self._cut(), self._stop_known())
             await self._absence.stop_strays(self._refs)
-            await guarding
+            await self._assert_until(guarding)
         finally:
             guarding.cancel()
             await asyncio.gather(guarding, return_exceptions=True)
@@ -107,6 +111,19 @@ class DarkItem:
             await self._keep()
         # What somebody put back before the guard worked is stopped and cut once more.
         await asyncio.gather(self._cut(), self._stop_known())
+
+    async def _assert_until(self, guarding: asyncio.Task[None]) -> None:
+        """Until the guard works nothing but us holds things down, and it is proven on things as they should be."""
+        while not guarding.done():
+            pause = asyncio.ensure_future(self._ports.clock.sleep(_ASSERT_SECONDS))
+            try:
+                await asyncio.wait({guarding, pause}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                pause.cancel()
+                await asyncio.gather(pause, return_exceptions=True)
+            if not guarding.done():
+                await asyncio.gather(self._cut(), self._stop_known())
+        await guarding
 
     async def _keep(self) -> None:
         """Restore records and the hold, before anything is changed."""
