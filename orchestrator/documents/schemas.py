@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.core.drill import DrillReport
 from orchestrator.core.fleet_check import FleetReport
 from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
@@ -20,6 +21,7 @@ PRINTED_KINDS: dict[str, type[Any]] = {
     "RunResult": RunResult,
     "Status": StatusDocument,
     "FleetReport": FleetReport,
+    "DrillReport": DrillReport,
     "Error": ErrorDocument,
 }
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""
@@ -48,6 +50,12 @@ def schema_of(cls: type[Any]) -> dict[str, Any]:
         if "properties" in part:
             part["required"] = list(part["properties"])
     return _without_titles(found)
+
+
+def as_printed(value: Any) -> dict[str, Any]:
+    """A printed dataclass as its JSON document, camelCase, as its schema says."""
+    found: dict[str, Any] = adapter(type(value)).dump_python(value, mode="json", by_alias=True)
+    return found
 
 
 def _without_titles(flat: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from orchestrator.evidence.journal import (
     read_journal,
     run_directory,
 )
+from orchestrator.evidence.run_files import write_about, write_result
 
 __all__ = [
     "FileJournal",
@@ -22,4 +23,6 @@ __all__ = [
     "open_journal",
     "read_journal",
     "run_directory",
+    "write_about",
+    "write_result",
 ]

@@ -18,10 +18,12 @@ from orchestrator.core.schema import as_document
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK, Darkening, Guard, RouteCut
 from orchestrator.core.verdict import Reason
+from orchestrator.planning.cutting import Cuts
 
 Workload = tuple[ObjectRef, JsonObject | None]
 """A workload of the model, with the LabelSelector of its pods where it is known."""
-DrawGuard = Callable[[ItemPlan, tuple[Workload, ...], tuple[RouteCut, ...]], Guard]
+DrawGuard = Callable[[ItemPlan, tuple[Workload, ...], tuple[RouteCut, ...]], Guard | Reason]
+"""Draws the guard of one item, or says why none is possible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +48,11 @@ class TakedownTerms:
         return self.received + timedelta(seconds=self.order.deadline) if self.order.deadline is not None else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cutting:
-    """What the routes of one model in one cluster came to."""
-
-    cuts: tuple[RouteCut, ...] = ()
-    not_cut: tuple[Reason, ...] = ()
-
-
 def darken(
     plan: Plan,
     terms: TakedownTerms,
     snapshots: Mapping[str, ClusterSnapshot],
-    cuttings: Mapping[tuple[str, str], Cutting],
+    cuttings: Mapping[tuple[str, str], Cuts],
 ) -> Plan:
     """The takedown that a plan to disable the order's models becomes; `cuttings` by (model, cluster).
 
@@ -84,7 +78,7 @@ def _darken_wave(
     wave: WavePlan,
     terms: TakedownTerms,
     snapshots: Mapping[str, ClusterSnapshot],
-    cuttings: Mapping[tuple[str, str], Cutting],
+    cuttings: Mapping[tuple[str, str], Cuts],
 ) -> WavePlan:
     clusters = tuple(
         replace(
@@ -94,7 +88,7 @@ def _darken_wave(
                     item,
                     terms,
                     snapshots[part.cluster.name],
-                    cuttings.get((item.subject.model.name, part.cluster.name), Cutting()),
+                    cuttings.get((item.subject.model.name, part.cluster.name), Cuts()),
                 )
                 for item in part.items
             ),
@@ -104,23 +98,26 @@ def _darken_wave(
     return replace(wave, clusters=clusters, soak=terms.soak, words=(*terms.scope.words, *terms.scope.collateral))
 
 
-def _darken_item(item: ItemPlan, terms: TakedownTerms, snapshot: ClusterSnapshot, cutting: Cutting) -> ItemPlan:
+def _darken_item(item: ItemPlan, terms: TakedownTerms, snapshot: ClusterSnapshot, cutting: Cuts) -> ItemPlan:
     """What `disable` would do, under a hold. The catalogue stays as it is: it says what a restore returns to.
 
     Who may undo it is no concern of a plan with a guard; what could not be read stays one.
     """
     subject = replace(item.subject, is_everywhere=True, include_shared=terms.include_shared)
+    drawn = terms.draw_guard(item, workloads_of(item, snapshot), cutting.cuts)
+    impossible = (drawn,) if isinstance(drawn, Reason) else ()
     records = (*_records_of(item.changes, subject.model.name), *_records_of_cuts(cutting.cuts, subject.model.name))
     return replace(
         item,
         subject=subject,
         entry_changes=False,
         refusals=(),
+        notes=(*item.notes, *cutting.notes, *impossible),
         doubts=(*item.doubts, *item.refusals),
         soak_due=True,
         darkening=Darkening(
             hold=_hold(terms, subject.model.name),
-            guard=terms.draw_guard(item, workloads_of(item, snapshot), cutting.cuts),
+            guard=None if isinstance(drawn, Reason) else drawn,
             cuts=cutting.cuts,
             not_cut=cutting.not_cut,
             records=records,
@@ -149,14 +146,6 @@ def workloads_of(item: ItemPlan, snapshot: ClusterSnapshot) -> tuple[Workload, .
 
 def _hold(terms: TakedownTerms, model: str) -> Hold:
     order = terms.order
-    public = {
-        "contact": order.contact,
-        "substitute": order.substitute,
-        "notice": order.notice,
-        "noticeUrl": order.notice_url,
-    }
-    if order.public:
-        public |= {"authority": order.authority, "reference": order.reference}
     return Hold(
         name=order.name,
         model=model,
@@ -169,7 +158,7 @@ def _hold(terms: TakedownTerms, model: str) -> Hold:
         words=terms.scope.words,
         about=as_document(order.about),
         ledger=dict.fromkeys(terms.scope.clusters, Standing.OWED.value),
-        public={key: words for key, words in public.items() if words},
+        public=order.public_words,
     )
 
 

@@ -1,0 +1,100 @@
+"""What the commands about orders share: from options to an order and a session, and a takedown's plan in words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.core.text import printable
+
+if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
+    from orchestrator.core.drill import DrillReport
+    from orchestrator.core.order import Order
+    from orchestrator.core.plan import ItemPlan, Plan
+    from orchestrator.workflow.session import Session
+    from orchestrator.workflow.taking_down import TakedownOptions
+
+
+def takedown_options(options: dict[str, Any]) -> TakedownOptions:
+    """What the options add to an order; raises UsageError."""
+    from orchestrator.cli._planning import seconds
+    from orchestrator.workflow.taking_down import TakedownOptions
+
+    return TakedownOptions(
+        soak=seconds(options["soak"]),
+        include_shared=options.get("include_shared", False),
+        rehearse=options["rehearse"],
+    )
+
+
+@asynccontextmanager
+async def open_order(settings: Settings, options: dict[str, Any]) -> AsyncIterator[tuple[Session, Order]]:
+    """The order of `--order`, and a session with the workspace's fleet, or with the contexts of `--contexts`."""
+    from orchestrator.documents.orders import load_order
+    from orchestrator.workflow.contexts import fleet_of_contexts
+    from orchestrator.workflow.session import load_workspace, open_session
+
+    workspace = load_workspace(settings.workspace)
+    order = load_order(settings.path(options["order_file"]), workspace.vocabulary).value
+    kubeconfig, fleet = options["kubeconfig"], None
+    if options["contexts"]:
+        fleet = await fleet_of_contexts(kubeconfig, options["contexts"])
+    async with open_session(workspace, kubeconfig, settings.timeouts(), fleet=fleet) as session:
+        yield session, order
+
+
+def announce_takedown(plan: Plan) -> None:
+    """Say on stderr what is about to happen to whom: words, clusters, collateral, and what will stay open."""
+    from orchestrator.cli._planning import summary
+    from orchestrator.cli._render import console, describe
+
+    out = console(stderr=True)
+    for wave in plan.waves:
+        for words in wave.words:
+            out.print(f"scope: {printable(words, 400)}")
+        for cluster, reason in wave.unreachable:
+            out.print(f"out of reach: {printable(cluster.name, 60)}: {describe(reason)}")
+        for part in wave.clusters:
+            for item in part.items:
+                _announce_item(item)
+    for reason in plan.overridden:
+        out.print(f"safety: {describe(reason)}")
+    if plan.not_covered:
+        names = ", ".join(printable(name, 60) for name in plan.not_covered)
+        out.print(f"not covered: contexts outside the fleet: {names}")
+    out.print(summary(plan))
+
+
+def _announce_item(item: ItemPlan) -> None:
+    from orchestrator.cli._render import console, describe
+
+    place = f"{printable(item.subject.model.name, 60)} in {printable(item.subject.cluster, 60)}"
+    darkening = item.darkening
+    stays = darkening.not_cut if darkening else ()
+    for reason in (*item.notes, *stays, *item.doubts):
+        console(stderr=True).print(f"  {place}: {describe(reason)}")
+
+
+def print_drill(report: DrillReport) -> None:
+    """A line for each cluster and step with the slowest answer, then what would not work."""
+    from orchestrator.cli._render import console, describe, plain_table
+
+    out = console()
+    for words in report.words:
+        out.print(f"scope: {printable(words, 400)}")
+    table = plain_table(("CLUSTER", "STEP", "TRIED", "WORKS", "SLOWEST"))
+    for cluster in dict.fromkeys(step.cluster for step in report.steps):
+        for name in dict.fromkeys(step.step for step in report.steps if step.cluster == cluster):
+            steps = [step for step in report.steps if (step.cluster, step.step) == (cluster, name)]
+            works = sum(step.works for step in steps)
+            slowest = max(step.seconds for step in steps)
+            table.add_row(printable(cluster, 40), name, str(len(steps)), str(works), f"{slowest * 1000:.0f} ms")
+    out.print(table)
+    for step in report.steps:
+        if step.reason is not None:
+            out.print(f"  ✘ {step.model} in {step.cluster}, {step.step}: {describe(step.reason)}")
+    for reason in report.collateral:
+        out.print(f"  ! {describe(reason)}")
+    console(stderr=True).print(f"drill: {report.outcome.value} in {report.seconds:.1f} s; nothing was changed")

@@ -1,0 +1,68 @@
+"""`orchestrator takedown`: an order, from its file to a proven absence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import _options
+
+if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
+    from orchestrator.core.result import RunResult
+
+SECTION = "Orders"
+
+
+@click.command()
+@_options.order
+@_options.contexts
+@click.option("--confirm", metavar="MODEL,…", default=None, help="The models' names, where nobody can type them.")
+@click.option("--include-shared", is_flag=True, help="Also stop pods that serve other models; the plan lists them.")
+@click.option(
+    "--follow", is_flag=True, help="Go on until nothing is owed: clusters that return are taken down at once."
+)
+@_options.takedown_terms
+@_options.cluster_deadline
+@_options.kubeconfig
+@_options.output
+@click.pass_obj
+def command(settings: Settings, /, *, form: str, **options: Any) -> int:
+    """Take the models of an order dark in every cluster that it concerns, keep them dark, and prove it.
+
+    In every cluster at once: a guard makes the API server itself refuse the models, their routes are cut, their
+    workloads stopped, every pod awaited, and absence proven again after a soak. Nothing stops it: what failed is
+    named, and the rest goes on.
+
+    \b
+    Examples:
+      orchestrator takedown --order playbooks/orders/directive-2026-06-12.yaml
+      orchestrator takedown --order directive.yaml --confirm fable-5,mythos-5 -o json
+      orchestrator takedown --order directive.yaml --contexts all     # no workspace: kubeconfig and order file only
+      orchestrator takedown --order directive.yaml --follow           # until clusters that are away are dark, too
+    """
+    from orchestrator.cli._render import print_result
+    from orchestrator.cli._running import run
+
+    return print_result(run(_take_down(settings, **options)), form)
+
+
+async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, **options: Any) -> RunResult:
+    from orchestrator.cli._acting import Terms, run_request
+    from orchestrator.cli._confirming import confirm_models
+    from orchestrator.cli._ordering import announce_takedown, open_order, takedown_options
+    from orchestrator.cli._planning import seconds
+    from orchestrator.workflow.following import follow_up
+    from orchestrator.workflow.taking_down import plan_takedown, take_down
+
+    terms = takedown_options(options)
+    async with open_order(settings, options) as (session, order):
+        plan = await plan_takedown(session, order, terms)
+        announce_takedown(plan)
+        confirm_models(plan.models, confirm)
+        request = run_request(Terms(cluster_deadline=seconds(options["cluster_deadline"])))
+        result = await take_down(session, order, plan, request)
+        if follow:
+            result = await follow_up(session, order, terms, request, result)
+        return result

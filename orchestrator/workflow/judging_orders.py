@@ -1,0 +1,123 @@
+"""Whether an order is kept, now: its guards tried again, absence looked for anew. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from orchestrator import guarding
+from orchestrator.core.fleet import Cluster
+from orchestrator.core.objects import ref_of
+from orchestrator.core.order import Order
+from orchestrator.core.plan import ItemPlan
+from orchestrator.core.ports import ClusterWriter, GuardProver, Verifier
+from orchestrator.core.result import StatusDocument, StatusItem, exit_code_of, outcome_of
+from orchestrator.core.takedown import Guard, GuardProof
+from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
+from orchestrator.core.verdicts import verdict_of
+from orchestrator.delivery import HttpProber
+from orchestrator.errors import ClusterError, Unreachable
+from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.session import Session
+from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown
+
+_PROOF_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Auditor:
+    session: Session
+    verifier: Verifier
+    prover: GuardProver
+
+
+async def verify_order(session: Session, order: Order, options: TakedownOptions) -> StatusDocument:
+    """Every (model, cluster) that the order concerns, judged from consistent lists and by trying its guard both ways.
+
+    Raises what `plan_takedown` raises.
+    """
+    started = session.clock.elapsed()
+    plan = await plan_takedown(session, order, options)
+    async with HttpProber() as prober:
+        verifier = LiveVerifier(session.clock, prober)
+        auditor = _Auditor(session, verifier, guarding.DryRunProver(session.clock))
+        parts = [(part.cluster, item) for wave in plan.waves for part in wave.clusters for item in part.items]
+        judged = await asyncio.gather(*(_audit(auditor, cluster, item) for cluster, item in parts))
+    unreachable = [
+        replace(_blank(model, cluster), verdict=Verdict.UNREACHABLE, reasons=(reason,))
+        for wave in plan.waves
+        for cluster, reason in wave.unreachable
+        for model in wave.models
+    ]
+    items = (*judged, *unreachable)
+    code = exit_code_of(item.verdict for item in items)
+    return StatusDocument(
+        rehearsal=plan.rehearsal,
+        outcome=outcome_of(code),
+        exit_code=code,
+        seconds=round(session.clock.elapsed() - started, 3),
+        items=items,
+        not_covered=plan.not_covered,
+    )
+
+
+async def _audit(auditor: _Auditor, cluster: Cluster, item: ItemPlan) -> StatusItem:
+    """One item: is its guard what it should be, does it refuse, and is nothing of the model there?"""
+    writer = auditor.session.writer(cluster.name)
+    blank = _blank(item.subject.model.name, cluster)
+    try:
+        proof = await _try_guard(auditor, writer, item)
+        subject = replace(item.subject, guard=proof.status)
+        judgement = await auditor.verifier.look(writer, subject)
+    except ClusterError as error:
+        verdict = Verdict.UNREACHABLE if isinstance(error, Unreachable) else Verdict.UNVERIFIED
+        return replace(blank, verdict=verdict, reasons=(Reason(code=error.code, message=error.message),))
+    return _judged(blank, item, proof, judgement)
+
+
+async def _try_guard(auditor: _Auditor, writer: ClusterWriter, item: ItemPlan) -> GuardProof:
+    guard = item.darkening.guard if item.darkening else None
+    if guard is None:
+        words = "no guard can be made for this model here"
+        return GuardProof(status="absent", reasons=(Reason(code="guard-absent", message=words),))
+    if changed := await _why_not_ours(writer, guard):
+        return GuardProof(status="absent", reasons=changed)
+    before = await auditor.prover.survey(writer)
+    deadline = auditor.session.clock.elapsed() + _PROOF_SECONDS
+    return await auditor.prover.prove(writer, guard, item.subject, before, deadline=deadline)
+
+
+async def _why_not_ours(writer: ClusterWriter, guard: Guard) -> tuple[Reason, ...]:
+    """Why what is in the cluster is no guard as we wrote it; empty when it is."""
+    policy, binding = await asyncio.gather(writer.get(ref_of(guard.policy)), writer.get(ref_of(guard.binding)))
+    return guarding.differences(guard, policy, binding)
+
+
+def _judged(blank: StatusItem, item: ItemPlan, proof: GuardProof, judgement: Judgement) -> StatusItem:
+    verdict = verdict_of(judgement, item.want)
+    stays = item.darkening.not_cut if item.darkening else ()
+    if verdict is Verdict.VERIFIED and (item.doubts or proof.status != "proven"):
+        verdict = Verdict.UNVERIFIED
+    if verdict is Verdict.VERIFIED and stays:
+        verdict = Verdict.RESIDUE
+    return replace(
+        blank,
+        state=judgement.state,
+        verdict=verdict,
+        reasons=tuple(dict.fromkeys((*proof.reasons, *judgement.reasons, *item.doubts, *stays))),
+        replicas=judgement.replicas,
+        holds=(item.darkening.hold.name,) if item.darkening else (),
+        guard=proof.status,
+    )
+
+
+def _blank(model: str, cluster: Cluster) -> StatusItem:
+    return StatusItem(
+        model=model,
+        cluster=cluster.name,
+        region=cluster.region,
+        country=cluster.country,
+        want=Want.DISABLED,
+        state=State.UNKNOWN,
+        verdict=Verdict.UNVERIFIED,
+    )

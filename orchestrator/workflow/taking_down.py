@@ -1,0 +1,218 @@
+"""`takedown`: an order, from its file to a proven absence; the whole story on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator import execution, planning
+from orchestrator.core.holds import Hold, Lift
+from orchestrator.core.model import Model
+from orchestrator.core.order import Order, OrderScope
+from orchestrator.core.plan import ItemPlan, Plan
+from orchestrator.core.playbook import OnFailure, Strategy
+from orchestrator.core.result import RunResult
+from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
+from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
+from orchestrator.core.verdict import Reason, Want
+from orchestrator.core.wish import PlanRequest, Wish, WishedWave
+from orchestrator.delivery.snapshot import take_snapshot
+from orchestrator.errors import HoldRefusal, RefusedError
+from orchestrator.geo.orders import check_identity, models_under, resolve_order, scope_of
+from orchestrator.planning.takedown import TakedownTerms, darken
+from orchestrator.workflow import contexts
+from orchestrator.workflow.applying import RunRequest
+from orchestrator.workflow.guards import draw_guard
+from orchestrator.workflow.order_runs import carry_out_order
+from orchestrator.workflow.recognising import Knowledge, Recognised, gather_knowledge
+from orchestrator.workflow.requests import Asking, wish_for
+from orchestrator.workflow.routes import cut_routes
+from orchestrator.workflow.session import Session, ask_all, contradictions
+
+STEP = "takedown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakedownOptions:
+    """What the command line adds to an order."""
+
+    soak: float = DEFAULT_TAKEDOWN_SOAK
+    include_shared: bool = False
+    rehearse: bool = False
+    """Whether the clusters are sandboxes; its deadline then counts from the run's start."""
+    operators: OperatorsHold | None = None
+    """What `disable --hold` says instead of an order."""
+    clusters: frozenset[str] = frozenset()
+    """Only these of the clusters concerned: those that still owe something; every one when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorsHold:
+    """Why an operator keeps a model off, and until when."""
+
+    reason: str
+    until: datetime | None = None
+
+
+async def plan_takedown(session: Session, order: Order, options: TakedownOptions) -> Plan:
+    """The takedown that an order demands of the clusters as they are now; nothing is changed.
+
+    Raises RefusedError (exit 4) for an order that is lifted, that has another one's name, or that does not fit
+    sandbox clusters; UsageError (exit 2) for one that concerns no cluster.
+    """
+    snapshots = await _look_everywhere(session)
+    if session.fleet.name == contexts.NAME:
+        session = replace(session, fleet=contexts.without_twins(session.fleet, snapshots.values()))
+        snapshots = {cluster.name: snapshots[cluster.name] for cluster in session.fleet.clusters}
+    _refuse_lifted(order, snapshots.values())
+    check_identity(order, *_records(snapshots.values()))
+    _check_rehearsal(snapshots.values(), rehearse=options.rehearse)
+    scope = resolve_order(order, session.fleet, await _contradicted(session, order))
+    knowledge = gather_knowledge(session.workspace, snapshots.values())
+    recognised = _recognise(order, knowledge)
+    request = _request(session, order, _narrowed(scope, options.clusters), recognised)
+    snapshots |= await _snapshots(session, request, snapshots)
+    plan = planning.plan(request, snapshots)
+    cuttings = await cut_routes(session, order, plan, snapshots)
+    terms = TakedownTerms(
+        order=order,
+        scope=scope,
+        received=_received(order, snapshots.values(), session.clock.now(), rehearse=options.rehearse),
+        draw_guard=draw_guard(order),
+        soak=options.soak,
+        include_shared=options.include_shared,
+        is_operators=options.operators is not None,
+        reason=options.operators.reason if options.operators else "",
+        until=options.operators.until if options.operators else None,
+    )
+    plan = _with_doubts(darken(plan, terms, snapshots, cuttings), recognised)
+    return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
+
+
+async def take_down(session: Session, order: Order, plan: Plan, request: RunRequest) -> RunResult:
+    """Carry out a takedown that was planned and confirmed; nothing stops it but a signal."""
+    return await carry_out_order(session, order, plan, request, execution.take_dark)
+
+
+def _narrowed(scope: OrderScope, clusters: frozenset[str]) -> OrderScope:
+    if not clusters:
+        return scope
+    return replace(scope, clusters=tuple(name for name in scope.clusters if name in clusters))
+
+
+async def _look_everywhere(session: Session) -> dict[str, ClusterSnapshot]:
+    """The records of every cluster of the fleet: a model, a hold or a lift may be known to one of them alone."""
+    return await ask_all(
+        (cluster.name for cluster in session.fleet.clusters),
+        lambda name: take_snapshot(session.writer(name), SnapshotRequest()),
+    )
+
+
+def _refuse_lifted(order: Order, snapshots: Iterable[ClusterSnapshot]) -> None:
+    for snapshot in snapshots:
+        for lift in snapshot.lifts:
+            if lift.digest == order.digest:
+                raise HoldRefusal(
+                    f"the order {order.name} is lifted ({lift.reference}), as {snapshot.cluster.name} records",
+                    hint="a lift is for good: a new decision needs a new order",
+                )
+
+
+def _records(snapshots: Iterable[ClusterSnapshot]) -> tuple[tuple[Hold, ...], tuple[Lift, ...]]:
+    found = tuple(snapshots)
+    return (
+        tuple(hold for snapshot in found for hold in snapshot.holds),
+        tuple(lift for snapshot in found for lift in snapshot.lifts),
+    )
+
+
+def _check_rehearsal(snapshots: Iterable[ClusterSnapshot], *, rehearse: bool) -> None:
+    """A sandbox is never mistaken for the real thing, nor the other way round."""
+    identities = {one.cluster.name: one.identity for one in snapshots if one.identity is not None}
+    sandboxes = sorted(name for name, identity in identities.items() if identity.sandbox)
+    if sandboxes and not rehearse:
+        raise RefusedError(
+            f"{', '.join(sandboxes)}: a sandbox; taking a model down there proves nothing about the real thing",
+            hint="--rehearse says that a rehearsal is meant",
+            code="rehearsal",
+        )
+    if real := sorted(identities.keys() - set(sandboxes)) if rehearse else []:
+        raise RefusedError(
+            f"{', '.join(real)}: no sandbox, so this is no rehearsal",
+            hint="leave --rehearse away, or choose another fleet",
+            code="rehearsal",
+        )
+
+
+async def _contradicted(session: Session, order: Order) -> Mapping[str, str]:
+    """Which clusters' nodes contradict what they declare, where the order's scope rests on that."""
+    scope = scope_of(order.about, session.fleet)
+    return await contradictions(session, [scope]) if scope is not None else {}
+
+
+def _recognise(order: Order, knowledge: Knowledge) -> dict[str, tuple[Recognised, str]]:
+    """By model in scope: how it is recognised, and why it is in scope."""
+    return {name: (knowledge.recognise(name, order), why) for name, why in models_under(order, knowledge.first)}
+
+
+def _request(
+    session: Session, order: Order, scope: OrderScope, recognised: Mapping[str, tuple[Recognised, str]]
+) -> PlanRequest:
+    asking = Asking(workspace=session.workspace, fleet=session.fleet)
+    wishes = tuple(_wish(asking, one.model, cluster) for cluster in scope.clusters for one, _ in recognised.values())
+    # Everything at once: a takedown waits for no cluster.
+    strategy = Strategy(max_concurrent=max(1, len(scope.clusters)))
+    wave = WishedWave(step=STEP, want=Want.DISABLED, words=scope.words, strategy=strategy, wishes=wishes)
+    return PlanRequest(
+        action="takedown", name=order.name, fleet=session.fleet, waves=(wave,), on_failure=OnFailure.CONTINUE
+    )
+
+
+def _wish(asking: Asking, model: Model, cluster: str) -> Wish:
+    """What the workspace knows besides the marks; from a bare laptop it knows nothing, and the catalogue has to do."""
+    if model.name in asking.workspace.model_names:
+        return wish_for(asking, model, cluster, step=STEP, want=Want.DISABLED, playbook=None)
+    return Wish(
+        model=model, cluster=asking.fleet.cluster(cluster), step=STEP, want=Want.DISABLED, playbook=None, manifests=()
+    )
+
+
+async def _snapshots(
+    session: Session, request: PlanRequest, records: Mapping[str, ClusterSnapshot]
+) -> dict[str, ClusterSnapshot]:
+    """The objects of the models, in every cluster that answered just now; the others are not asked twice."""
+    wanted = {name: reads for name, reads in planning.reads(request).items() if records[name].failure is None}
+    return await ask_all(wanted, lambda name: take_snapshot(session.writer(name), wanted[name]))
+
+
+def _received(order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, *, rehearse: bool) -> datetime:
+    """When the order arrived: by its own word, else when a cluster first got to know of it, else now."""
+    if rehearse:
+        return now
+    known = [hold.received for one in snapshots for hold in one.holds if hold.digest == order.digest and hold.received]
+    return order.received or min(known, default=now)
+
+
+def _with_doubts(plan: Plan, recognised: Mapping[str, tuple[Recognised, str]]) -> Plan:
+    """Doubts about a model's marks are doubts about each of its items; so is that nobody knows of it at all."""
+
+    def doubtful(item: ItemPlan) -> ItemPlan:
+        one, why = recognised[item.subject.model.name]
+        doubts = one.doubts
+        if not one.is_known:
+            words = (
+                f"no workspace, no catalogue and no match of the order says how {item.subject.model.name} is recognised"
+            )
+            doubts = (*doubts, Reason(code="found-nowhere", message=words))
+        notes = (Reason(code="in-scope", message=why),) if why else ()
+        return replace(item, doubts=(*item.doubts, *doubts), notes=(*notes, *item.notes))
+
+    waves = tuple(
+        replace(
+            wave,
+            clusters=tuple(replace(part, items=tuple(doubtful(item) for item in part.items)) for part in wave.clusters),
+        )
+        for wave in plan.waves
+    )
+    return replace(plan, waves=waves)
