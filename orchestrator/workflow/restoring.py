@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator import execution
-from orchestrator.core.holds import Hold, Lift, standing_holds
+from orchestrator.core.holds import Lift, standing_holds
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ItemPlan, Plan
@@ -18,7 +18,6 @@ from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.takedown import Guard
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
-from orchestrator.documents.orders import read_about
 from orchestrator.errors import OrchestratorError, RefusedError, UsageError
 from orchestrator.geo.orders import check_identity, clusters_under, models_under
 from orchestrator.geo.scopes import select
@@ -28,6 +27,7 @@ from orchestrator.planning.takedown import workloads_of
 from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest, items_of
 from orchestrator.workflow.guards import draw_guard
+from orchestrator.workflow.holds import lifted_everywhere, order_from_holds, unite_holds
 from orchestrator.workflow.order_runs import carry_out_order
 from orchestrator.workflow.recognising import Knowledge, gather_knowledge
 from orchestrator.workflow.remains import Found, read_manifests, read_remains, read_shortages
@@ -60,7 +60,9 @@ async def plan_restore(session: Session, order: Order, options: RestoreOptions) 
     holds = tuple(hold for one in snapshots.values() for hold in one.holds)
     lifts = tuple(lift for one in snapshots.values() for lift in one.lifts)
     check_identity(order, holds, lifts)
-    looking = _Looking(session, order, snapshots, gather_knowledge(session.workspace, snapshots.values()))
+    knowledge = gather_knowledge(session.workspace, snapshots.values())
+    united = await unite_holds(session, snapshots, {}, knowledge.first)
+    looking = _Looking(session, order, snapshots, united, knowledge)
     answered = [name for name, one in snapshots.items() if one.failure is None]
     read = await ask_all(answered, looking.read)
     snapshots = {**snapshots, **{name: snapshot for name, (snapshot, _) in read.items()}}
@@ -72,6 +74,34 @@ async def plan_restore(session: Session, order: Order, options: RestoreOptions) 
     )
     plan = _with_guards(plan, order, snapshots)
     return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
+
+
+async def plan_restore_of_hold(session: Session, name: str, options: RestoreOptions) -> tuple[Order, Plan]:
+    """An operator's hold as the order that it stands for, and the way back from it; `restore` carries it out.
+
+    Raises UsageError (exit 2) for a name that no reachable cluster has, and RefusedError (exit 4) for an order's hold,
+    which needs its file, or for one whose records do not tell what it was.
+    """
+    snapshots = await ask_all(
+        (cluster.name for cluster in session.fleet.clusters),
+        lambda cluster: take_snapshot(session.writer(cluster), SnapshotRequest()),
+    )
+    found = tuple(hold for one in snapshots.values() for hold in one.holds if hold.name == name)
+    if not found:
+        away = sorted(one.cluster.name for one in snapshots.values() if one.failure)
+        hint = f"out of reach: {', '.join(away)}" if away else "`orchestrator hold list` lists them"
+        raise UsageError(f"no reachable cluster has a hold called {name}", hint=hint)
+    if any(hold.kind != "operator" for hold in found) or len({hold.digest for hold in found}) != 1:
+        raise RefusedError(
+            f"{name} is no single hold of an operator",
+            hint="an order is lifted by `orchestrator restore --order FILE`",
+            code="not-operators",
+        )
+    try:
+        order = order_from_holds(found)
+    except ValueError as error:
+        raise RefusedError(str(error), code="hold-not-understood") from error
+    return order, await plan_restore(session, order, options)
 
 
 def refuse_short(plan: Plan) -> None:
@@ -103,6 +133,8 @@ class _Looking:
     session: Session
     order: Order
     snapshots: Mapping[str, ClusterSnapshot]
+    united: Mapping[str, ClusterSnapshot]
+    """The same, with every hold that covers them."""
     knowledge: Knowledge
 
     async def read(self, name: str) -> tuple[ClusterSnapshot, Remains]:
@@ -152,33 +184,12 @@ class _Looking:
 
     def _ended(self) -> frozenset[str]:
         """Digests of orders that some reachable cluster knows to be lifted, and of the one that is lifted now."""
-        known = {lift.digest for one in self.snapshots.values() for lift in one.lifts}
-        return frozenset(known | {self.order.digest})
+        return lifted_everywhere(self.snapshots.values()) | {self.order.digest}
 
     def _others(self, cluster: str, model: str) -> tuple[str, ...]:
         """Names of what else keeps the model off here: holds in any reachable cluster, and orders in force."""
-        fleet = self.session.fleet
-        ended = self._ended()
-        found = {
-            hold.name
-            for place, one in self.snapshots.items()
-            for hold in standing_holds(one.holds, ended, model)
-            if place == cluster or cluster in hold.ledger or cluster in _covered(hold, self.session)
-        }
-        for document in self.session.workspace.in_force():
-            other = document.value
-            names = {name for name, _ in models_under(other, self.knowledge.first)}
-            if other.digest not in ended and model in names and cluster in clusters_under(other.about, fleet):
-                found.add(other.name)
-        return tuple(sorted(found))
-
-
-def _covered(hold: Hold, session: Session) -> frozenset[str]:
-    """The clusters that a hold is about; all of them where that is not understood."""
-    try:
-        return clusters_under(read_about(hold.about), session.fleet)
-    except ValueError:
-        return frozenset(cluster.name for cluster in session.fleet.clusters)
+        standing = standing_holds(self.united[cluster].holds, self._ended(), model)
+        return tuple(sorted({hold.name for hold in standing}))
 
 
 def _reference(order: Order, options: RestoreOptions, lifts: Iterable[Lift]) -> str:

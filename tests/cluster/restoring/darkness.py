@@ -32,7 +32,7 @@ class Darkness:
     namespace: str
     model: str
 
-    def take_dark(self, cluster: str, *orders: Order, forget: tuple[str, ...] = ()) -> None:
+    def take_dark(self, cluster: str, *orders: Order, forget: tuple[str, ...] = (), **said: Any) -> None:
         """Dark under these orders; the first one's takedown made the records, less those to `forget`."""
         first = orders[0]
         for name in (*WORKLOADS, *ROUTES):
@@ -44,16 +44,22 @@ class Darkness:
                 self.keep(cluster, RestoreRecord(model=self.model, ref=ref_of(live), uid=live["metadata"]["uid"],
                                                  before={"/spec/replicas": replicas}))  # fmt: skip
         for order in orders:
-            self.hold(cluster, order)
+            self.hold(cluster, order, **said)
         for name in WORKLOADS:
             self.planes.kubectl(cluster, "scale", name, "--replicas=0", "-n", self.namespace)
         wait_until(lambda: not self.planes.read(cluster, "pods", "-n", self.namespace)["items"])
         wait_until(lambda: "orchestrator guard" in self.try_to_wake(cluster))
 
-    def hold(self, cluster: str, order: Order) -> None:
+    def hold(self, cluster: str, order: Order, **said: Any) -> None:
         """A hold of an order and its guard."""
-        hold = Hold(name=order.name, model=self.model, digest=order.digest, about=as_document(order.about),
-                    ledger=dict.fromkeys(self.planes.clusters, "verified"))  # fmt: skip
+        hold = Hold(
+            name=order.name,
+            model=self.model,
+            digest=order.digest,
+            about=as_document(order.about),
+            ledger=dict.fromkeys(self.planes.clusters, "verified"),
+            **said,
+        )
         request = GuardRequest(
             order=order.name,
             digest=order.digest,
