@@ -81,7 +81,7 @@ async def test_where_nodes_come_by_themselves_one_replica_goes_first(stage: Stag
 
     def hear(event: Event) -> None:
         took_effect = event.type is EventType.ANSWERED and "error" not in event.data
-            if took_effect and event.data.get("verb") == "scale":
+        if took_effect and event.data.get("verb") == "scale":
             scaled.append(event.data["replicas"]["after"])
 
     stage.on_event = hear
