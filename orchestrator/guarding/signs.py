@@ -68,10 +68,7 @@ def _pod(side: str, source: str) -> Iterator[Variable]:
         f"variables.is_pod ? {source} : variables.kind == 'batch/cronjobs' ? {cron} : {template}",
     )
     pod = f"variables.pod_{side}"
-    yield f"containers_{side}", " + ".join(f"{pod}.?spec.?{kind}{_EMPTY_LIST}" for kind in _CONTAINERS)
-    yield f"volumes_{side}", f"{pod}.?spec.?volumes{_EMPTY_LIST}"
     yield f"labels_of_{side}", f"{pod}.?metadata.?labels{_EMPTY_MAP}"
-    yield f"annotations_{side}", f"{pod}.?metadata.?annotations{_EMPTY_MAP}"
 
 
 def _cheap_signs(side: str, source: str, request: GuardRequest) -> Iterator[Variable]:
@@ -85,8 +82,10 @@ def _cheap_signs(side: str, source: str, request: GuardRequest) -> Iterator[Vari
         all_of(has_label(labels, key, [value]) for key, value in wanted.items()) if wanted else "false",
     )
     yield f"selected_{side}", any_of(_selections(request, labels))
-    volumes_ = f"variables.volumes_{side}.map(v, v.?image.?reference.orValue(''))"
-    yield f"images_{side}", f"variables.containers_{side}.map(c, c.?image.orValue('')) + {volumes_}"
+    if request.match.images:
+        pod = f"variables.pod_{side}"
+        of_volumes = f"{pod}.?spec.?volumes{_EMPTY_LIST}.map(v, v.?image.?reference.orValue(''))"
+        yield f"images_{side}", f"({_containers(pod)}).map(c, c.?image.orValue('')) + {of_volumes}"
     yield f"image_{side}", _holds_image(f"variables.images_{side}", request)
 
 
@@ -105,36 +104,35 @@ def _holds_image(images: str, request: GuardRequest) -> str:
 
 
 def _weights(uris: Sequence[str]) -> Iterator[Variable]:
-    """Texts that stay, come and go, each searched at most once: an unrelated update costs no more than its pod."""
+    """The texts that hold a URI, of the pod as it is and as it was, each searched once."""
     if not uris:
         yield from ((f"weights_{part}", "false") for part in ("fresh", "lost", "now", "before"))
         return
-    for side in ("now", "before"):
-        yield f"texts_{side}", _texts(side)
-    now, before = "variables.texts_now", "variables.texts_before"
-    parts = {
-        "kept": f"{now}.filter(t, t in {before})",
-        "fresh": f"{now}.filter(t, !(t in {before}))",
-        "lost": f"{before}.filter(t, !(t in {now}))",
-    }
-    for part, source in parts.items():
-        yield f"{part}_texts", source
-        yield f"{part}_suspects", weights.suspects(f"variables.{part}_texts", uris)
-        found = [f"{part}_{number}" for number in range(len(list(weights.searches("", uris))))]
-        yield from zip(found, weights.searches(f"variables.{part}_suspects", uris), strict=True)
-        yield f"weights_{part}", any_of(f"variables.{name}" for name in found)
-    yield "weights_now", "variables.weights_fresh || variables.weights_kept"
-    yield "weights_before", "variables.weights_lost || variables.weights_kept"
+    now, before = "variables.texts[0]", "variables.texts[1]"
+    yield "texts", f"[variables.pod_now, variables.pod_before].map(p, {_texts('p')})"
+    yield "suspects", weights.suspects(f"({now} + {before}.filter(t, !(t in {now})))", uris)
+    found = list(weights.searches("variables.suspects", uris))
+    yield from ((f"hits_{number}", search) for number, search in enumerate(found))
+    yield "hits", " + ".join(f"variables.hits_{number}" for number in range(len(found)))
+    yield "weights_now", f"variables.hits.exists(t, t in {now})"
+    yield "weights_before", f"variables.hits.exists(t, t in {before})"
+    yield "weights_fresh", f"variables.hits.exists(t, !(t in {before}))"
+    yield "weights_lost", f"variables.hits.exists(t, !(t in {now}))"
 
 
-def _texts(side: str) -> str:
+def _texts(pod: str) -> str:
     """One text for each container, one for all volumes, one for all annotations."""
     environment = f"c.?env{_EMPTY_LIST}.map(e, e.?value.orValue('')).join('\\n')"
     parts = [f"c.?{field}{_EMPTY_LIST}.join('\\n')" for field in ("command", "args")]
-    containers = f"variables.containers_{side}.map(c, [{', '.join([*parts, environment])}].join('\\n'))"
-    of_volumes = f"variables.volumes_{side}.map(v, [{', '.join(volumes.expressions())}].join('\\n')).join('\\n')"
-    annotations = f"variables.annotations_{side}"
-    return f"{containers} + [{of_volumes}, {annotations}.map(k, string({annotations}[k])).join('\\n')]"
+    containers = f"({_containers(pod)}).map(c, [{', '.join([*parts, environment])}].join('\\n'))"
+    of_volumes = f"{pod}.?spec.?volumes{_EMPTY_LIST}.map(v, [{', '.join(volumes.expressions())}].join('\\n'))"
+    annotations = f"{pod}.?metadata.?annotations{_EMPTY_MAP}"
+    of_annotations = f"{annotations}.map(k, string({annotations}[k]))"
+    return f"{containers} + [{of_volumes}.join('\\n'), {of_annotations}.join('\\n')]"
+
+
+def _containers(pod: str) -> str:
+    return " + ".join(f"{pod}.?spec.?{kind}{_EMPTY_LIST}" for kind in _CONTAINERS)
 
 
 def _identity(workloads: Sequence[tuple[ObjectRef, object]]) -> Iterator[Variable]:
@@ -151,7 +149,10 @@ def _identity(workloads: Sequence[tuple[ObjectRef, object]]) -> Iterator[Variabl
     ]
     yield "is_known", any_of(known) if places else "false"
     is_nodes = "variables.owners.all(o, o.?kind.orValue('') == 'Node')"
-    yield "is_mirror", f"variables.is_pod && {literal(MIRROR)} in variables.annotations_now && {is_nodes}"
+    yield (
+        "is_mirror",
+        f"variables.is_pod && {literal(MIRROR)} in variables.new.?metadata.?annotations{_EMPTY_MAP} && {is_nodes}",
+    )
 
 
 def _place(ref: ObjectRef) -> str:
