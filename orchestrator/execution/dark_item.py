@@ -34,7 +34,6 @@ from orchestrator.execution.stopping import Interrupted
 from orchestrator.execution.straying import known_live
 from orchestrator.execution.wakers import hold_wakers
 
-
 _ASSERT_SECONDS = 1.0
 """How often what was stopped and cut is looked at again while the guard is not proven yet."""
 

@@ -26,7 +26,6 @@ from orchestrator.guarding import DryRunProver, GuardRequest, build_guard
 from tests.cluster.execution.plans import Release, plan, wave
 from tests.cluster.execution.regions import SYSTEM, Region
 
-# ruff: noqa: ASYNC110  (what is waited for tells of itself by no event)
 POLICIES = "validatingadmissionpolicybindings,validatingadmissionpolicies"
 
 

@@ -27,6 +27,10 @@ def subject_of(scene: JsonObject) -> Subject:
         namespaces=tuple(scene.get("namespaces", [NAMESPACE])),
         revision=scene.get("revision"),
         capacity=scene.get("capacity", "fixed"),
+        is_everywhere=scene.get("everywhere", False),
+        guard=scene.get("guard", "none"),
+        include_shared=scene.get("includeShared", False),
+        others={name: Match(images=tuple(images)) for name, images in scene.get("others", {}).items()},
     )
 
 
