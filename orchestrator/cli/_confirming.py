@@ -17,11 +17,16 @@ def confirm_models(models: Iterable[str], given: str | None) -> None:
 
     Raises RefusedError (exit 4) for other names, and where nobody is there to be asked.
     """
-    wanted = tuple(dict.fromkeys(models))
+    confirm_names(models, given, "the models")
+
+
+def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
+    """Return only when exactly these names were given or typed; `what` says whose they are. Raises RefusedError."""
+    wanted = tuple(dict.fromkeys(wanted))
     names = printable(",".join(sorted(wanted)), 1000)
     if given is None and not _is_terminal():
         raise RefusedError("a confirmation is needed", hint=f"--confirm {names}", code="not-confirmed")
-    answer = _ask(names) if given is None else given
+    answer = _ask(names, what) if given is None else given
     said = {name.strip() for name in answer.split(",") if name.strip()}
     if said != set(wanted):
         words = printable(",".join(sorted(said)) or "nothing", 1000)
@@ -33,11 +38,11 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask(names: str) -> str:
+def _ask(names: str, what: str) -> str:
     # The event loop would keep the first SIGINT to itself until the answer is there.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        question = f"Type the names of the models to confirm ({names})"
+        question = f"Type the names of {what} to confirm ({names})"
         answer: str = click.prompt(question, default="", show_default=False, err=True)
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -60,6 +60,8 @@ class Hold:
     """The scope expression: the order's `about`."""
     derivatives: bool = True
     """Whether it keeps models off as well that are derived from its model."""
+    models: tuple[str, ...] = ()
+    """Every model that the order names, by which an operator's hold is made again from any one record; else empty."""
     ledger: Mapping[str, str] = field(default_factory=dict)
     """By cluster of the fleet that was known: its `Standing`. A cluster's own hold is the authority on itself."""
     public: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Hold:
             "words": canonical_json(list(self.words)),
             "about": canonical_json(self.about),
             "derivatives": canonical_json(self.derivatives),
+            "models": canonical_json(list(self.models)),
             "ledger": canonical_json(dict(self.ledger)),
             "public": canonical_json(dict(self.public)),
         }
@@ -115,6 +118,7 @@ def read_hold(obj: JsonObject) -> Hold | None:
             words=tuple(str(word) for word in json.loads(data.get("words") or "[]")),
             about=dict(json.loads(data.get("about") or "{}")),
             derivatives=json.loads(data.get("derivatives") or "true") is not False,
+            models=tuple(str(name) for name in json.loads(data.get("models") or "[]")),
             ledger={str(key): str(value) for key, value in json.loads(data.get("ledger") or "{}").items()},
             public={str(key): str(value) for key, value in json.loads(data.get("public") or "{}").items()},
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.core.drill import DrillReport
 from orchestrator.core.fleet_check import FleetReport
+from orchestrator.core.order_report import HoldList, OrderList
 from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
 from orchestrator.core.schema import API_VERSION
@@ -22,6 +23,8 @@ PRINTED_KINDS: dict[str, type[Any]] = {
     "Status": StatusDocument,
     "FleetReport": FleetReport,
     "DrillReport": DrillReport,
+    "HoldList": HoldList,
+    "OrderList": OrderList,
     "Error": ErrorDocument,
 }
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""

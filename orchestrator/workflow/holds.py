@@ -127,13 +127,14 @@ def order_of_hold(models: Iterable[str], scope: Scope, reason: str, *, standing:
 
 
 def order_from_holds(holds: Iterable[Hold]) -> Order:
-    """The order that an operator's hold was made from, by the records of one digest in all clusters.
+    """The order that an operator's hold was made from, by what the clusters keep of its digest.
 
-    Raises ValueError where they do not tell: some are missing, or not understood. Nothing is guessed then.
+    Raises ValueError where that does not tell: it is damaged, or not understood. Nothing is guessed then.
     """
     found = tuple(holds)
     first = found[0]
-    order = _order(first.name, {hold.model for hold in found}, first.reason, read_about(first.about))
+    models = first.models or {hold.model for hold in found}
+    order = _order(first.name, models, first.reason, read_about(first.about))
     if order.digest != first.digest:
         raise ValueError(f"the records of {first.name} are incomplete, or of another version")
     return order

@@ -277,3 +277,8 @@ class TestOperatorsHold:
         assert order_from_holds(reversed(holds)).digest == holds[0].digest
         with pytest.raises(ValueError, match="incomplete"):
             order_from_holds(holds[:1])
+
+    def test_it_comes_back_from_a_single_record_that_names_all_models(self) -> None:
+        """As after a restore that was cut short."""
+        (first, _) = self.holds()
+        assert order_from_holds([replace(first, models=("fable-5", "mythos-5"))]).digest == first.digest

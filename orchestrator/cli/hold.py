@@ -1,0 +1,114 @@
+"""`orchestrator hold`: what keeps models off, and how an operator's hold ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import _options
+
+if TYPE_CHECKING:
+    from orchestrator.cli._settings import Settings
+    from orchestrator.core.order_report import HoldList
+    from orchestrator.core.result import RunResult
+
+SECTION = "Orders"
+
+
+@click.group()
+def command() -> None:
+    """List what keeps models off, and lift an operator's hold."""
+
+
+@command.command("list")
+@_options.kubeconfig
+@_options.output
+@click.pass_obj
+def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
+    """Every hold: by which order or operator, on which model, where it lies, until when, and what is owed.
+
+    Exit code 3 when a cluster does not answer: what it alone records is missing.
+
+    \b
+    Examples:
+      orchestrator hold list
+      orchestrator hold list -o json | jq '.holds[] | select(.owing != [])'
+    """
+    from orchestrator.cli._render import print_document
+    from orchestrator.cli._reporting import print_holds
+    from orchestrator.cli._running import run
+
+    found = run(_list(settings, kubeconfig))
+    if form == "table":
+        print_holds(found)
+    else:
+        print_document(found, form)
+    return found.exit_code
+
+
+@command.command()
+@click.argument("hold", metavar="HOLD")
+@click.option("--confirm", metavar="HOLD", default=None, help="The hold's name, where nobody can type it.")
+@click.option("--reason", metavar="TEXT", default=None, help="What the lifting rests on; kept for good.")
+@click.option("--ignore-capacity", is_flag=True, help="Also where there is no room for all replicas; kept on record.")
+@click.option(
+    "--progress-deadline",
+    metavar="DURATION",
+    default="10m",
+    show_default=True,
+    help="Time a cluster has to become healthy before it is guarded again.",
+)
+@_options.cluster_deadline
+@_options.kubeconfig
+@_options.output
+@click.pass_obj
+def lift(settings: Settings, /, *, form: str, **options: Any) -> int:
+    """Lift HOLD, an operator's, in every reachable cluster, and bring its models back as they were.
+
+    A lift is for good: it also ends the hold in clusters that come back later. Where another hold stands on a model,
+    it stays off until that is lifted, too. An order is lifted by `orchestrator restore`.
+
+    \b
+    Examples:
+      orchestrator hold lift hold-3f9a1c20
+      orchestrator hold lift hold-3f9a1c20 --confirm hold-3f9a1c20 --reason "incident 17 is closed" -o json
+    """
+    from orchestrator.cli._render import print_result
+    from orchestrator.cli._running import run
+
+    return print_result(run(_lift(settings, options)), form)
+
+
+async def _list(settings: Settings, kubeconfig: Path | None) -> HoldList:
+    from orchestrator.workflow.orders import list_holds
+    from orchestrator.workflow.session import load_workspace, open_session
+
+    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
+        return await list_holds(session)
+
+
+async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
+    from orchestrator.cli._acting import Terms, announce, run_request
+    from orchestrator.cli._confirming import confirm_names
+    from orchestrator.cli._planning import seconds
+    from orchestrator.workflow.applying import local_user
+    from orchestrator.workflow.orders import find_operators_hold
+    from orchestrator.workflow.restoring import RestoreOptions, plan_restore, refuse_short, restore
+    from orchestrator.workflow.session import load_workspace, open_session
+
+    terms = RestoreOptions(
+        reference=options["reason"] or f"lifted by {local_user()}",
+        ignore_capacity=options["ignore_capacity"],
+        progress_deadline=seconds(options["progress_deadline"]),
+    )
+    request = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
+    workspace = load_workspace(settings.workspace)
+    async with open_session(workspace, options["kubeconfig"], settings.timeouts()) as session:
+        order = await find_operators_hold(session, options["hold"])
+        plan = await plan_restore(session, order, terms)
+        announce(plan)
+        refuse_short(plan)
+        confirm_names((order.name,), options["confirm"], "the hold")
+        return await restore(session, order, plan, run_request(request))
