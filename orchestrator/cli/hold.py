@@ -94,8 +94,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     from orchestrator.cli._confirming import confirm_names
     from orchestrator.cli._planning import seconds
     from orchestrator.workflow.applying import local_user
-    from orchestrator.workflow.orders import find_operators_hold
-    from orchestrator.workflow.restoring import RestoreOptions, plan_restore, refuse_short, restore
+    from orchestrator.workflow.restoring import RestoreOptions, plan_restore_of_hold, refuse_short, restore
     from orchestrator.workflow.session import load_workspace, open_session
 
     terms = RestoreOptions(
@@ -106,8 +105,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     request = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
     workspace = load_workspace(settings.workspace)
     async with open_session(workspace, options["kubeconfig"], settings.timeouts()) as session:
-        order = await find_operators_hold(session, options["hold"])
-        plan = await plan_restore(session, order, terms)
+        order, plan = await plan_restore_of_hold(session, options["hold"], terms)
         announce(plan)
         refuse_short(plan)
         confirm_names((order.name,), options["confirm"], "the hold")

@@ -157,6 +157,8 @@ def _hold(terms: TakedownTerms, model: str) -> Hold:
         deadline=terms.ends_at,
         words=terms.scope.words,
         about=as_document(order.about),
+        derivatives=order.derivatives,
+        models=order.models if terms.is_operators else (),
         ledger=dict.fromkeys(terms.scope.clusters, Standing.OWED.value),
         public=order.public_words,
     )

@@ -11,6 +11,7 @@ import orchestrator
 from orchestrator import evidence, execution, guarding, plugins
 from orchestrator.core.order import Order
 from orchestrator.core.plan import Plan
+from orchestrator.core.ports import Prober
 from orchestrator.core.result import ChannelResult, ErrorDetail, RunResult, exit_code_of, outcome_of
 from orchestrator.core.text import printable
 from orchestrator.delivery import HttpProber
@@ -19,6 +20,9 @@ from orchestrator.documents.plans import digest_of
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, local_user
 from orchestrator.workflow.channels import judge_channels
+from orchestrator.workflow.holds import look_for_records
+from orchestrator.workflow.ledgers import share_ledgers
+from orchestrator.workflow.orders import attested_subjects
 from orchestrator.workflow.session import Session
 
 Execute = Callable[[Plan, execution.DarkPorts, execution.RunOptions], Awaitable[execution.RunOutcome]]
@@ -53,13 +57,23 @@ async def carry_out_order(
                     stop=request.stop,
                 ),
             )
-        channels = await judge_channels(session, plan, prober) if plan.action == "takedown" else ()
+        channels = await _channels(session, order, plan, prober)
     result = _result(session, plan, outcome, channels, run, started)
+    if plan.action == "takedown" and not outcome.interrupted:
+        await share_ledgers(session, order.digest, (await look_for_records(session, ())).values())
     if journal.incomplete or not is_kept:
         result = _with_gap(result, journal.fault)
     if not evidence.write_result(directory, schemas.as_printed(result)):
         result = _with_gap(result, "the result could not be kept")
     return result
+
+
+async def _channels(session: Session, order: Order, plan: Plan, prober: Prober) -> tuple[ChannelResult, ...]:
+    """What became of the ways that this tool cannot switch; a restore asks nothing of them."""
+    if plan.action != "takedown" or not any(item.subject.model.channels for item in items_of(plan)):
+        return ()
+    attested = attested_subjects(await look_for_records(session, ()), order.digest)
+    return await judge_channels(session, plan, prober, attested)
 
 
 def _result(

@@ -26,7 +26,7 @@ from orchestrator.documents.problems import shown, suggestion
 from orchestrator.errors import ClusterError, UsageError
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.geo.orders import SHORTEST_PREFIX, models_under, resolve_order
-from orchestrator.workflow.holds import OPERATOR, lifted_everywhere, look_for_records, order_from_holds
+from orchestrator.workflow.holds import OPERATOR, lifted_everywhere, look_for_records
 from orchestrator.workflow.ledgers import Ledger, merge_ledgers
 from orchestrator.workflow.recognising import Knowledge, gather_knowledge
 from orchestrator.workflow.session import Session, ask_all
@@ -96,32 +96,6 @@ async def list_orders(session: Session, wanted: str | None = None) -> OrderList:
     return _report(session, snapshots, orders, _silent(snapshots))
 
 
-async def find_operators_hold(session: Session, name: str) -> Order:
-    """What an operator's hold of this name demands, as the clusters keep it; it can be lifted like an order.
-
-    Raises UsageError when there is none, when it is an order's, or when nobody understands it.
-    """
-    snapshots = await look_for_records(session, ())
-    holds = [hold for snapshot in snapshots.values() for hold in snapshot.holds]
-    found = [hold for hold in holds if hold.name == name]
-    if not found:
-        known = sorted({hold.name for hold in holds if hold.kind == OPERATOR})
-        raise UsageError(f"no reachable cluster has a hold {shown(name)}", hint=suggestion(name, known, "holds"))
-    if any(not hold.digest for hold in found):
-        raise UsageError(
-            f"the hold {name} is not understood by this version",
-            hint="a later version may lift it; else only deleting its ConfigMap in orchestrator-system ends it",
-        )
-    if any(hold.kind != OPERATOR for hold in found):
-        raise UsageError(f"{name} is an order, not an operator's hold", hint="`orchestrator restore --order FILE`")
-    try:
-        return order_from_holds(found)
-    except ValueError as error:
-        raise UsageError(
-            f"{error}: what it held cannot be told", hint="`orchestrator hold list` shows its parts"
-        ) from error
-
-
 async def attest(session: Session, name: str, statement: Attestation) -> OrderList:
     """Keep what somebody says of one channel of an order, or of one cluster that left the fleet, in every cluster.
 
@@ -154,9 +128,8 @@ async def attest(session: Session, name: str, statement: Attestation) -> OrderLi
     return _report(session, snapshots, _chosen(_gather(session, snapshots), known.digest), silent)
 
 
-async def attested_subjects(session: Session, digest: str) -> frozenset[str]:
-    """Channels of which somebody says, in any reachable cluster, that they are off under this order."""
-    snapshots = await look_for_records(session, ())
+def attested_subjects(snapshots: Snapshots, digest: str) -> frozenset[str]:
+    """Channels of which somebody says, in any of these clusters, that they are off under this order."""
     return frozenset(
         one.subject for snapshot in snapshots.values() for one in snapshot.attestations if one.digest == digest
     )
