@@ -121,3 +121,5 @@ class Settled:
     """When probes were first refused for good; None without probes."""
     last_pod_gone_at: datetime | None = None
     verified_at: datetime | None = None
+    probes: tuple[ProbeOutcome, ...] = ()
+    """What the probes said last."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.events import EventType
+from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation, PodTrace, Settled, Subject, Traces
@@ -20,6 +21,7 @@ from orchestrator.core.text import printable
 from orchestrator.core.verdict import Judgement, Readiness, Reason
 from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.darkness import DarkClusterPorts
+from orchestrator.execution.keeping import keep_restore_record
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 from orchestrator.execution.stopping import unless_stopped
@@ -79,11 +81,23 @@ class Absence:
 
         Pods that a stranger would start again are deleted only where a guard refuses their return.
         """
+        await asyncio.gather(*(self._record(one.pod) for one in self._halted.unowned))
         ended = [one for one in self._traces.pods if one.presence == "gone" and _phase(one) == "Failed"]
         await delete_pods(self._steps, self._sender, [one for one in ended if one.shared_with is None], None)
         pods = [*self._halted.unowned, *(self._halted.restarted if self._guard.status == "proven" else ())]
         running = [one for one in pods if one.presence == "present" and not _is_terminating(one)]
         await delete_pods(self._steps, self._sender, running, self._drain_seconds(running, None))
+
+    async def _record(self, pod: JsonObject) -> None:
+        """Keep a pod that stands alone whole: nothing but a restore would make it again, and on any node."""
+        if dig(pod, "metadata", "ownerReferences") or dig(pod, "metadata", "deletionTimestamp"):
+            return
+        metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
+        spec = {key: value for key, value in pod["spec"].items() if key not in ("nodeName", "ephemeralContainers")}
+        whole = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        uid = str(dig(pod, "metadata", "uid", default=""))
+        record = RestoreRecord(model=self._sender.model, ref=ref_of(whole), uid=uid, before={}, whole=whole)
+        await self._steps.attempt(keep_restore_record(self._sender, record), ref_of(record.to_secret()))
 
     async def prove(self, deadline: float) -> Settled:
         """Wait until nothing of it is left and that has held for the soak, or `deadline` passes. Raises `Unreachable`.
@@ -137,7 +151,8 @@ class Absence:
     async def _settle(self, deadline: float) -> Settled:
         draining = asyncio.create_task(self._drain(deadline), name="drain")
         subject, soak = self._now_wanted(), self._darkening.soak
-        had_pods = any(one.presence != "gone" for one in self._traces.pods)
+        # Pods may be gone before they are ever looked at: whatever was scaled down had some.
+        had_pods = any(one.presence != "gone" for one in self._traces.pods) or bool(self._sender.written)
 
         def tell(judgement: Judgement) -> None:
             if judgement.replicas.pods:

@@ -209,6 +209,9 @@ class DarkItem:
             verified=settled.verified_at,
         )
         self._result = replace(concluding.seen(self._result, settled.judgement), times=times)
+        probes = [{"url": one.url, "refused": one.refused, "message": one.message} for one in settled.probes]
+        if probes:
+            self._sender.emit(EventType.CHECKED, {"readiness": settled.judgement.readiness.value, "probes": probes})
         if settled.last_pod_gone_at is not None:
             self._sender.emit(EventType.LAST_POD_GONE, {"at": settled.last_pod_gone_at.isoformat()})
 

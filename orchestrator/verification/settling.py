@@ -245,6 +245,7 @@ class _Wait:
             stopped_at=self._stopped_at,
             last_pod_gone_at=self._last_pod_gone_at,
             traffic_cut_at=self._traffic_cut_at,
+            probes=self._view.probes,
         )
 
 

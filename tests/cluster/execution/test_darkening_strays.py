@@ -60,6 +60,8 @@ async def test_a_pod_with_the_model_s_image_and_no_label_is_found_and_deleted(
 
     assert wanted_off(item) == OFF, item.reasons
     assert takedown.pods(elsewhere) == []
+    record = takedown.restore_records()[ObjectRef("v1", "Pod", elsewhere, "alone")]
+    assert record.whole is not None and "nodeName" not in record.whole["spec"]
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet"])
