@@ -88,9 +88,9 @@ def gateway(kubectl: Kubectl, kubeconfig: Path, folder: Path) -> Iterator[Gatewa
     """Contour and Envoy before the cluster of `kubeconfig`'s current context. Raises AssertionError when they fail."""
     programs = gateway_programs()
     kubectl("apply", "--server-side", "-f", str(programs.definitions))
-    # By path: asked for a condition, kubectl gives up on a definition that has none yet.
-    served = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
-    kubectl("wait", served, "crd/httpproxies.projectcontour.io", "--timeout=30s")
+    # First until there is a status at all: asked for a condition, kubectl gives up on a definition that has none yet.
+    for state in ("jsonpath={.status.acceptedNames.kind}=HTTPProxy", "condition=Established"):
+        kubectl("wait", f"--for={state}", "crd/httpproxies.projectcontour.io", "--timeout=30s")
     kubectl("apply", "-f", "-", stdin=f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}")
     kubectl("apply", "-f", "-", stdin=GATEWAY)
     with ExitStack() as stack:

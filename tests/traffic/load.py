@@ -23,10 +23,16 @@ class Load:
         """Of the requests that were sent in this time (`time.monotonic`)."""
         return [status for at, status in self.answers if since <= at < until]
 
-    def seconds_of(self, status: int, since: float, until: float) -> float:
-        """From the first to the last request of this time that was answered so."""
-        at = [at for at, found in self.answers if found == status and since <= at < until]
-        return max(at) - min(at) if at else 0.0
+    def longest(self, status: int, since: float, until: float) -> float:
+        """Seconds of the longest time in which every request was answered so."""
+        longest, begun = 0.0, None
+        for at, found in sorted(self.answers, key=lambda answer: answer[0]):
+            if not since <= at < until or found != status:
+                begun = None
+                continue
+            begun = at if begun is None else begun
+            longest = max(longest, at - begun)
+        return longest
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def prove(place: Place, cut: Callable[[], None], restore: Callable[[], None], *t
 def assert_turns(clients: Load, since: float, until: float, *terminal: int) -> None:
     """Contour sends Envoy routes and clusters apart, so a route may name for a moment a cluster that is not there."""
     assert set(clients.statuses(since, until)) <= {200, 503, *terminal}
-    assert clients.seconds_of(503, since, until) < 1
+    assert clients.longest(503, since, until) < 1
 
 
 def test_an_http_route_answers_451_from_the_notice_service_and_comes_back(place: Place) -> None:
