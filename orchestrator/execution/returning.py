@@ -19,6 +19,7 @@ from orchestrator.core.result import ResultItem, Times
 from orchestrator.core.takedown import Restoration
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Verdict, Want
 from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
+from orchestrator.errors import ClusterError
 from orchestrator.execution import concluding
 from orchestrator.execution.darkening_again import dark_subject, darken_again
 from orchestrator.execution.handing_back import HandingBack, Undo, delete_holds
@@ -117,9 +118,20 @@ class _Return:
         except Interrupted:
             raise
         except Exception as error:
+            if holds := await self._holds_now():
+                # A lost lock, a write refused by another guard: a takedown came in between.
+                await self._leave_to(holds)
+                return
             verdict, reason = concluding.verdict_on_failure(error, refused=True, sent=bool(self._sender.sent))
             refused = self._sender.refused
             await self._darken(verdict, (refused if refused and refused.code == reason.code else reason,))
+
+    async def _holds_now(self) -> tuple[str, ...]:
+        """Holds that stand now; none where nobody can tell."""
+        try:
+            return await self._holds()
+        except ClusterError:
+            return ()
 
     async def _bring_up(self) -> None:
         async with asyncio.timeout(self._way.terms.send_deadline):
