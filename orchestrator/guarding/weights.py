@@ -2,9 +2,9 @@
 
 `contains` costs one unit for every ten characters of the text times every ten (begun) of what is looked for. Fifty
 URIs of forty characters in a pod of 1 MB cost 20 million, and 10 million is all that a policy gets: the unrelated pod
-would be refused. So short pieces are looked for first: five characters that many URIs share, then the last ten of
-each (or ten that some share, where there are many), and a whole URI only in texts that hold these. Nothing is missed,
-because a URI contains its pieces.
+would be refused. So short pieces are looked for first: five characters that many URIs share, then ten that a few
+share, then the last ten of each, and a whole URI only in texts that hold all of these. Nothing is missed, because a
+URI contains its pieces.
 
 Limits: `RuntimeCELCostBudget` and `PerCallLimit` in `k8s.io/apiserver/pkg/apis/cel/config.go`; a variable counts as a
 call of its own. Every variable also delays the guard, because the API server compiles each (some 5 ms).
@@ -25,24 +25,23 @@ REFERENCE_TEXT = 1024 * 1024
 """Characters of an unrelated pod or template that has to be admitted."""
 _PER_ANCHOR = REFERENCE_TEXT // 10
 _SHARED_WIDTH, _OWN_WIDTH = 5, 10
-_MOST_ALONE = 60
-"""URIs that are looked for each by its own end; more of them by what some share."""
-_ANCHORS_PER_CALL = 5
-"""Anchors in one expression: below the limit of a call even for the largest object that is ever stored (1.5 MB)."""
+_UNITS_PER_CALL = 6
+"""Pieces looked for in one expression: below the limit of a call even for the largest object ever stored (1.5 MB)."""
+_GROUP = _UNITS_PER_CALL - 1
+
+Group = tuple[str, tuple[str, ...]]
+"""An anchor, and the URIs that are found by it."""
 
 
 def shared_anchors(uris: Sequence[str]) -> tuple[str, ...]:
     """A few short anchors, of which every URI contains one; empty where there is no small number of them."""
-    found = tuple(cover(uris, _SHARED_WIDTH))
-    return found if len(found) <= _ANCHORS_PER_CALL else ()
+    found = tuple(anchor for anchor, _ in cover(uris, _SHARED_WIDTH, len(uris)))
+    return found if len(found) <= _UNITS_PER_CALL else ()
 
 
-def own_anchors(uris: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By anchor of at most ten characters: the URIs that are found by it."""
-    if len(uris) > _MOST_ALONE:
-        return cover(uris, _OWN_WIDTH)
-    ends = sorted({uri[-_OWN_WIDTH:] for uri in uris})
-    return {end: tuple(sorted({uri for uri in uris if uri.endswith(end)})) for end in ends}
+def own_anchors(uris: Sequence[str]) -> tuple[Group, ...]:
+    """Anchors of at most ten characters, each for a few URIs."""
+    return cover(uris, _OWN_WIDTH, _GROUP)
 
 
 def cost(uris: Sequence[str]) -> int:
@@ -61,30 +60,35 @@ def suspects(source: str, uris: Sequence[str]) -> str:
 
 def searches(source: str, uris: Sequence[str]) -> Iterator[str]:
     """Expressions, each within the limit of a call: together those of a list of texts that hold a URI."""
-    conditions = [_holds(anchor, found) for anchor, found in own_anchors(uris).items()]
-    for start in range(0, len(conditions), _ANCHORS_PER_CALL):
-        yield f"{source}.filter(t, {any_of(conditions[start : start + _ANCHORS_PER_CALL])})"
+    units, conditions = 0, list[str]()
+    for group in own_anchors(uris):
+        needed = 1 if len(group[1]) == 1 else 1 + len(group[1])
+        if conditions and units + needed > _UNITS_PER_CALL:
+            yield f"{source}.filter(t, {any_of(conditions)})"
+            units, conditions = 0, []
+        units += needed
+        conditions.append(_holds(*group))
+    yield f"{source}.filter(t, {any_of(conditions)})"
 
 
 def _holds(anchor: str, uris: tuple[str, ...]) -> str:
     if anchor in uris:
         return _contains(anchor)
     whole = any_of(all_of(_contains(piece) for piece in dict.fromkeys((uri[-_OWN_WIDTH:], uri))) for uri in uris)
-    return f"{_contains(anchor)} && ({whole})" if len(uris) > 1 else f"{_contains(anchor)} && {_contains(uris[0])}"
+    return f"{_contains(anchor)} && ({whole})"
 
 
-def cover(uris: Iterable[str], width: int) -> dict[str, tuple[str, ...]]:
-    """Anchors of at most `width` characters, each with the URIs found by it: few of them, and late in their URIs.
+def cover(uris: Iterable[str], width: int, most: int) -> tuple[Group, ...]:
+    """Anchors of at most `width` characters, each with at most so many URIs: few of them, and late in their URIs.
 
     Late, because URIs of other models begin alike: the same bucket, the same registry.
     """
-    return _cover(tuple(sorted(set(uris))), width)
+    return _cover(tuple(sorted(set(uris))), width, most)
 
 
 @lru_cache(maxsize=64)
-def _cover(uris: tuple[str, ...], width: int) -> dict[str, tuple[str, ...]]:
-    left = uris
-    found: dict[str, tuple[str, ...]] = {}
+def _cover(uris: tuple[str, ...], width: int, most: int) -> tuple[Group, ...]:
+    left, found = uris, list[Group]()
     while left:
         counted: Counter[str] = Counter()
         earliest: dict[str, int] = {}
@@ -93,13 +97,14 @@ def _cover(uris: tuple[str, ...], width: int) -> dict[str, tuple[str, ...]]:
             places = {anchor: place for place, anchor in enumerate(_anchors(uri, width))}
             counted.update(places.keys())
             earliest |= {anchor: min(place, earliest.get(anchor, place)) for anchor, place in places.items()}
-        most = max(counted.values())
-        if most == 1:
-            return {**found, **{uri[-width:]: (uri,) for uri in left}}
-        best = max((earliest[anchor], anchor) for anchor, times in counted.items() if times == most)[1]
-        found[best] = tuple(uri for uri in left if best in uri)
-        left = tuple(uri for uri in left if best not in uri)
-    return found
+        times = min(most, max(counted.values()))
+        if times == 1:
+            return (*found, *((uri[-width:], (uri,)) for uri in left))
+        best = max((earliest[anchor], anchor) for anchor, count in counted.items() if count >= times)[1]
+        taken = [uri for uri in left if best in uri][:most]
+        found.append((best, tuple(taken)))
+        left = tuple(uri for uri in left if uri not in taken)
+    return tuple(found)
 
 
 def _anchors(uri: str, width: int) -> Iterator[str]:
