@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 def takedown_options(options: dict[str, Any]) -> TakedownOptions:
     """What the options add to an order; raises UsageError."""
     from orchestrator.cli._planning import seconds
+    from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
     from orchestrator.workflow.taking_down import TakedownOptions
 
     return TakedownOptions(
-        soak=seconds(options["soak"]),
+        soak=seconds(options["soak"]) if "soak" in options else DEFAULT_TAKEDOWN_SOAK,
         include_shared=options.get("include_shared", False),
         rehearse=options["rehearse"],
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
     from orchestrator.core.plan import Change, ItemPlan, Plan, WavePlan
     from orchestrator.core.schema import Seconds
+    from orchestrator.core.takedown import Darkening
     from orchestrator.core.wish import PlanOptions
 
 MARKS = {"create": "+", "apply": "~", "scale": "~", "label": "~", "delete": "-"}
@@ -109,10 +110,22 @@ def _print_item(item: ItemPlan) -> None:
     out.print(f"  {place}: {state}{revision}")
     for change in item.changes:
         _print_change(change)
-    for reason in item.notes:
-        out.print(f"      note: {describe(reason)}")
-    for reason in item.refusals:
-        out.print(f"      refused: {describe(reason)}")
+    if item.darkening is not None:
+        _print_darkening(item.darkening)
+    for word, reasons in (("note", item.notes), ("in doubt", item.doubts), ("refused", item.refusals)):
+        for reason in reasons:
+            out.print(f"      {word}: {describe(reason)}")
+
+
+def _print_darkening(darkening: Darkening) -> None:
+    out = console()
+    out.print(f"    + hold {printable(darkening.hold.name, 100)}")
+    out.print(f"    + guard {printable(darkening.guard.name, 200)}" if darkening.guard else "    ! no guard")
+    for cut in darkening.cuts:
+        state = "is cut already" if not cut.patch() else "cut"
+        out.print(f"    ~ {printable(cut.ref, 200)}: {state}, answers {cut.answer}")
+    for reason in darkening.not_cut:
+        out.print(f"      stays open: {describe(reason)}")
 
 
 def _print_change(change: Change) -> None:

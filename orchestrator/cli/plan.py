@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,17 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("playbook")
+@click.argument("playbook", required=False)
+@click.option(
+    "--order",
+    "order_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Show the takedown of this order instead.",
+)
+@_options.contexts
+@click.option("--rehearse", is_flag=True, help="With an order: these are sandbox clusters.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan; `apply FILE` runs it.")
 @click.option("--exit-code", "tell_changes", is_flag=True, help="Exit with 10 when anything would change.")
 @click.option("--override", "overridden", multiple=True, metavar="RULE=REASON", help="Override a safety rule by name.")
@@ -32,7 +42,10 @@ def command(  # noqa: PLR0913 - one parameter for each option
     settings: Settings,
     /,
     *,
-    playbook: str,
+    playbook: str | None,
+    order_file: Path | None,
+    contexts: tuple[str, ...],
+    rehearse: bool,
     save: Path | None,
     tell_changes: bool,
     overridden: tuple[str, ...],
@@ -42,7 +55,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     kubeconfig: Path | None,
     form: str,
 ) -> int:
-    """Show what applying PLAYBOOK (a file, or a name under playbooks/) would change, field by field.
+    """Show what applying PLAYBOOK (a file, or a name under playbooks/), or an order, would change, field by field.
 
     Reads every cluster concerned and asks each API server for a dry run; changes nothing.
 
@@ -51,14 +64,21 @@ def command(  # noqa: PLR0913 - one parameter for each option
       orchestrator plan playbooks/fable-5-rollout.yaml
       orchestrator plan fable-5-rollout --exit-code       # 10 when something would change
       orchestrator plan fable-5-rollout --save plan.json && orchestrator apply plan.json
+      orchestrator plan --order playbooks/orders/directive-2026-06-12.yaml
     """
     from orchestrator.cli._planning import plan_options, print_plan
     from orchestrator.cli._render import print_document
     from orchestrator.cli._running import run
     from orchestrator.documents.plans import to_document
+    from orchestrator.errors import UsageError
 
     options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
-    plan = run(_plan(settings, playbook, kubeconfig, options))
+    if (playbook is None) == (order_file is None):
+        raise UsageError("expected a playbook, or --order FILE", hint="`orchestrator plan --help` has examples")
+    if order_file is not None and save:
+        raise UsageError("a takedown is planned when it begins: a kept plan would be a stale one", hint="drop --save")
+    order = {"order_file": order_file, "contexts": contexts, "kubeconfig": kubeconfig, "rehearse": rehearse}
+    plan = run(_plan_order(settings, order) if playbook is None else _plan(settings, playbook, kubeconfig, options))
     if save:
         _save(settings.path(save), plan)
     if form == "table":
@@ -66,6 +86,14 @@ def command(  # noqa: PLR0913 - one parameter for each option
     else:
         print_document(to_document(plan, masked=True), form)
     return _exit_code(plan, tell_changes)
+
+
+async def _plan_order(settings: Settings, options: dict[str, Any]) -> Plan:
+    from orchestrator.cli._ordering import open_order, takedown_options
+    from orchestrator.workflow.taking_down import plan_takedown
+
+    async with open_order(settings, options) as (session, order):
+        return await plan_takedown(session, order, takedown_options(options))
 
 
 async def _plan(settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions) -> Plan:

@@ -19,33 +19,54 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("subjects", nargs=-1, required=True, metavar="PLAYBOOK | MODEL…")
+@click.argument("subjects", nargs=-1, metavar="[PLAYBOOK | MODEL…]")
 @click.option("--expect", type=click.Choice(["enabled", "disabled"]), help="With models: the state they must be in.")
+@click.option(
+    "--order",
+    "order_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Whether this order is kept: its guards are tried again, absence is looked for anew.",
+)
+@_options.contexts
+@click.option("--rehearse", is_flag=True, help="With an order: these are sandbox clusters.")
 @_options.scope
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913 - one parameter for each option
     settings: Settings,
     /,
     *,
     subjects: tuple[str, ...],
     expect: str | None,
+    order_file: Path | None,
+    contexts: tuple[str, ...],
+    rehearse: bool,
     kubeconfig: Path | None,
     form: str,
     **scope: Any,
 ) -> int:
-    """Whether everything is as PLAYBOOK wants it, or as --expect says of models. Changes nothing.
+    """Whether everything is as PLAYBOOK wants it, as --expect says of models, or as --order demands. Changes nothing.
 
     \b
     Examples:
       orchestrator verify playbooks/fable-5-rollout.yaml
       orchestrator verify fable-5 --expect disabled --region eu-west
+      orchestrator verify --order playbooks/orders/directive-2026-06-12.yaml
     """
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
     from orchestrator.errors import UsageError
 
+    if order_file is not None:
+        if subjects or expect or any(scope.values()):
+            raise UsageError("--order stands alone", hint="its scope and its models are the order's")
+        options = {"order_file": order_file, "contexts": contexts, "kubeconfig": kubeconfig, "rehearse": rehearse}
+        return print_result(run(_verify_order(settings, options)), form)
+    if not subjects:
+        raise UsageError("nothing to verify", hint="name a playbook, models with --expect, or an order with --order")
     if expect is None and len(subjects) > 1:
         raise UsageError("one playbook at a time", hint="with models, say --expect enabled or --expect disabled")
     return print_result(run(_verify(settings, subjects, expect, kubeconfig, scope)), form)
@@ -60,6 +81,14 @@ async def _verify(
     workspace = load_workspace(settings.workspace)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         return await verify_plan(session, await _plan(session, subjects, expect, scope))
+
+
+async def _verify_order(settings: Settings, options: dict[str, Any]) -> StatusDocument:
+    from orchestrator.cli._ordering import open_order, takedown_options
+    from orchestrator.workflow.judging_orders import verify_order
+
+    async with open_order(settings, options) as (session, order):
+        return await verify_order(session, order, takedown_options(options))
 
 
 async def _plan(session: Session, subjects: tuple[str, ...], expect: str | None, scope: dict[str, Any]) -> Plan:
