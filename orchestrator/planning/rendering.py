@@ -17,6 +17,7 @@ from orchestrator.core.model import Model, Patch, Profile
 from orchestrator.core.objects import ANNOTATION_REVISION, LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.records import revision_of
 from orchestrator.core.snapshot import SWITCHED
+from orchestrator.core.verdict import Want
 from orchestrator.core.wish import Wish
 from orchestrator.errors import UsageError
 from orchestrator.planning.ordering import apply_order
@@ -71,10 +72,10 @@ def render(wish: Wish, namespaced: Namespaced = _NOTHING_KNOWN) -> Rendering:
     """Render a wish. A namespace is filled in where the kind is known to have one, here or by `namespaced`.
 
     Raises UsageError for a patch that fits nothing, an unknown profile, replicas for an unknown workload, an object
-    given twice, and a model that has neither manifests nor workloads to adopt.
+    given twice, and, of what is to be enabled, a model that has neither manifests nor workloads to adopt.
     """
     profile = next((override.profile for override in reversed(wish.overrides) if override.profile), None)
-    if not wish.manifests and not wish.model.adopt:
+    if wish.want is Want.ENABLED and not wish.manifests and not wish.model.adopt:
         raise UsageError(f"model {wish.model.name} has neither manifests nor workloads to adopt")
     places = {**namespaced, **_defined_here(wish.manifests)}
     manifests = [_prepared(manifest, places) for manifest in wish.manifests]
