@@ -114,7 +114,11 @@ def refuse_what_must_be(plan: Plan) -> None:
     held = [item for item in items_of(plan) if item.held_by]
     if plan.action == "enable" and held:
         names = ", ".join(f"{item.subject.model.name} in {item.subject.cluster}" for item in held)
-        raise HoldRefusal(f"held off by {held[0].held_by[0]}: {names}", hint="a hold must be lifted first")
+        holds = ", ".join(dict.fromkeys(name for item in held for name in item.held_by))
+        raise HoldRefusal(
+            f"held off by {holds}: {names}",
+            hint="every hold must be lifted first: `orchestrator hold list` says where they lie",
+        )
     refusals = [(item, reason) for item in items_of(plan) for reason in item.refusals]
     if refusals:
         raise _refusal(refusals)
