@@ -1,6 +1,6 @@
 """The journal of a run: append-only JSON lines, each bound to the one before by a hash, durable before it counts.
 
-It refuses to hold secrets (callers give references, verbs and numbers, never manifests), to take a name for a path,
+It refuses to hold secrets (what an event carries passes `core.redaction` first), to take a name for a path,
 and to raise because a disk is full or read-only: then it says that it is incomplete, and the run goes on.
 """
 
@@ -13,15 +13,17 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.core.events import Event, EventType
+from orchestrator.core.redaction import redact
 from orchestrator.core.schema import API_VERSION
 from orchestrator.core.text import printable
 from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.evidence.private import make_private, run_digest
 
 FILE_NAME: Final = "journal.jsonl"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -129,6 +131,7 @@ class FileJournal:
     def __init__(self, directory: Path, *, due: bool = True) -> None:
         self.path: Final = directory / FILE_NAME
         self._due = due
+        self._hide = run_digest(directory)
         self.incomplete = False
         """Whether a record could not be made durable: the evidence has a gap."""
         self.fault: str | None = None
@@ -162,6 +165,7 @@ class FileJournal:
 
     def _append(self, event: Event) -> None:
         file = self._file if self._file is not None else self._open()
+        event = replace(event, data=redact(event.data, self._hide))
         line, digest = _format_line(event, self._seq, self._hash)
         remaining = memoryview(line)
         while remaining:
@@ -171,7 +175,7 @@ class FileJournal:
         self._hash = digest
 
     def _open(self) -> int:
-        _make_private(self.path.parent)
+        make_private(self.path.parent)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(file, 0o600)
@@ -194,13 +198,6 @@ class FileJournal:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._size)
-
-
-def _make_private(directory: Path) -> None:
-    # `mkdir(parents=True)` would give the parents the umask's mode, not ours.
-    for folder in reversed([directory, *directory.parents]):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

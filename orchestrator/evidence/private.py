@@ -1,0 +1,57 @@
+"""Folders and files that only their owner can read, and the key of a run's hashes, which is one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from orchestrator.core.redaction import Digest, keyed_digest
+
+KEY: Final = "redaction.key"
+
+
+def make_private(directory: Path) -> None:
+    """Make a folder and what is missing above it, each of mode 0700. Raises OSError."""
+    # `mkdir(parents=True)` would give the parents the umask's mode, not ours.
+    for folder in reversed([directory, *directory.parents]):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make a file of mode 0600, on the disk before this returns. Raises FileExistsError, OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as stream:
+        os.fchmod(file, 0o600)
+        stream.write(content)
+        stream.flush()
+        os.fsync(file)
+
+
+def run_digest(directory: Path) -> Digest:
+    """What replaces secrets in everything kept of this run: equal ones alike, under a key that never leaves the folder.
+
+    Where the key cannot be kept another is used: then what is hidden cannot be compared, but is hidden all the same.
+    """
+    keys: list[Digest] = []
+
+    def digest(secret: str) -> str:
+        if not keys:
+            keys.append(keyed_digest(_key(directory)))
+        return keys[0](secret)
+
+    return digest
+
+
+def _key(directory: Path) -> bytes:
+    path, key = directory / KEY, secrets.token_bytes(32)
+    with contextlib.suppress(OSError):
+        make_private(directory)
+        with contextlib.suppress(FileExistsError):
+            write_new(path, key)
+        kept = path.read_bytes()
+        return kept if len(kept) == len(key) else key
+    return key

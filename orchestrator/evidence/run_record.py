@@ -1,0 +1,92 @@
+"""What a run leaves beside its journal: `about.json` at its start, `result.json` at its end, the key of its hashes.
+
+It refuses to stop a run because a disk is full: what could not be written is missing, and evidence made of it says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.core.objects import JsonObject
+from orchestrator.core.redaction import redact
+from orchestrator.errors import UsageError
+from orchestrator.evidence.journal import FILE_NAME, JournalContents, read_journal
+from orchestrator.evidence.private import make_private, run_digest, write_new
+
+ABOUT: Final = "about.json"
+RESULT: Final = "result.json"
+_MAX_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """Everything that is kept of one run."""
+
+    run: str
+    about: JsonObject | None
+    """What it was to do, for whom, when; None where that is not kept."""
+    result: JsonObject | None
+    """Its RunResult; None where it did not come to one."""
+    journal: JournalContents
+    gaps: tuple[str, ...] = ()
+    """What is missing or cannot be read, in words."""
+
+
+def write_about(directory: Path, about: Mapping[str, Any]) -> bool:
+    """Keep what a run is about, less secrets; whether that could be written."""
+    return _write(directory, ABOUT, about)
+
+
+def write_result(directory: Path, result: Mapping[str, Any]) -> bool:
+    """Keep what a run came to, its RunResult as JSON, less secrets; whether that could be written."""
+    return _write(directory, RESULT, result)
+
+
+def read_run(directory: Path) -> RunRecord:
+    """Everything kept of the run in this folder. Raises UsageError where there is nothing of a run."""
+    if not any((directory / name).is_file() for name in (FILE_NAME, ABOUT, RESULT)):
+        raise UsageError(
+            f"there is no run {directory.name} on this machine",
+            hint="$ORCHESTRATOR_STATE says where runs are kept; a run that had nothing to do leaves nothing",
+        )
+    gaps: list[str] = []
+    about, result = (_read(directory / name, gaps) for name in (ABOUT, RESULT))
+    journal = JournalContents(records=(), intact_bytes=0)
+    if (directory / FILE_NAME).is_file():
+        journal = read_journal(directory / FILE_NAME)
+    else:
+        gaps.append("the journal is missing")
+    return RunRecord(run=directory.name, about=about, result=result, journal=journal, gaps=tuple(gaps))
+
+
+def _write(directory: Path, name: str, document: Mapping[str, Any]) -> bool:
+    """Whole or not at all: a reader never finds half a file."""
+    kept = redact(document, run_digest(directory))
+    draft = directory / f".{name}.new"
+    try:
+        make_private(directory)
+        draft.unlink(missing_ok=True)
+        write_new(draft, json.dumps(kept, default=str, indent=1).encode("ascii"))
+        draft.replace(directory / name)
+    except OSError:
+        return False
+    return True
+
+
+def _read(path: Path, gaps: list[str]) -> JsonObject | None:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict):
+            return found
+        raise ValueError
+    except FileNotFoundError:
+        gaps.append(f"{path.name} is missing")
+    except (OSError, ValueError, RecursionError):
+        gaps.append(f"{path.name} cannot be read")
+    return None
