@@ -61,7 +61,7 @@ TEXTS = (
     "vsphereVolume.volumePath",
 )
 LISTS = ("cephfs.monitors", "fc.targetWWNs", "fc.wwids", "iscsi.portals", "rbd.monitors")
-MAPS = ("csi.volumeAttributes", "flexVolume.options")
+MAPS = ("csi.volumeAttributes", "ephemeral.volumeClaimTemplate.metadata.annotations", "flexVolume.options")
 NAMED_LISTS = (
     ("projected.sources", "configMap.name"),
     ("projected.sources", "secret.name"),
