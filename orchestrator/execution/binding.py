@@ -33,6 +33,8 @@ class GuardBinding:
         self._steps = steps
         self._survey = NeutralSurvey()
         self.status: Literal["proven", "absent"] = "absent"
+        self.is_bound = False
+        """Whether it was written: what follows only tries it."""
         self.reasons: tuple[Reason, ...] = ()
         """What the last attempt at proving it found: why it does not count, or what nothing rests on."""
         self.proven_at: datetime | None = None
@@ -47,6 +49,7 @@ class GuardBinding:
         # Asked before it is bound, or nobody could tell whose policy refuses what is neutral.
         self._survey = await self._steps.ask(self._prover.survey(self._sender.ports.writer)) or NeutralSurvey()
         if await self._put(self._guard.policy) and await self._put(self._guard.binding):
+            self.is_bound = True
             await self.prove(subject)
 
     async def prove(self, subject: Subject) -> bool:

@@ -30,7 +30,7 @@ from orchestrator.execution.recording import write_entry
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
-from orchestrator.execution.stopping import Interrupted
+from orchestrator.execution.stopping import Interrupted, unless_stopped
 from orchestrator.execution.straying import known_live
 from orchestrator.execution.wakers import hold_wakers
 
@@ -106,7 +106,7 @@ class DarkItem:
         if took_over_at is not None:
             # What the other run had sent before it noticed may arrive until then.
             passed = self._ports.clock.elapsed() - took_over_at
-            await self._ports.clock.sleep(max(0.0, WRITE_SECONDS - passed))
+            await unless_stopped(self._ports.clock.sleep(max(0.0, WRITE_SECONDS - passed)), self._ports.stop)
             await self._keep()
         # What somebody put back before the guard worked is stopped and cut once more.
         await asyncio.gather(self._cut(), self._stop_known())
@@ -120,6 +120,8 @@ class DarkItem:
             finally:
                 pause.cancel()
                 await asyncio.gather(pause, return_exceptions=True)
+            if self._ports.stop.is_set() and self._guard.is_bound:
+                raise Interrupted
             if not guarding.done():
                 await asyncio.gather(self._cut(), self._stop_known())
         await guarding
