@@ -152,17 +152,24 @@ def _order(name: str, models: Iterable[str], reason: str, about: About) -> Order
     )
 
 
-def check_debts(fleet: Fleet, snapshots: Iterable[ClusterSnapshot], models: Iterable[str]) -> None:
+def check_debts(
+    fleet: Fleet, snapshots: Iterable[ClusterSnapshot], models: Iterable[str], *, digest: str | None = None
+) -> None:
     """Raise UsageError when a cluster that owes one of these models to an order is no longer in the fleet.
 
-    Nobody would take it down any more. For one that is gone for good, somebody has to say so.
+    Nobody would take it down any more. For one that is gone for good, somebody has to say so. With `digest` only what
+    is owed to that order counts.
     """
     found = tuple(snapshots)
     names = {cluster.name for cluster in fleet.clusters}
     lifted, asked = lifted_everywhere(found), set(models)
     said = {(one.digest, one.subject) for snapshot in found for one in snapshot.attestations}
     for ledger in merge_ledgers(found):
-        if ledger.digest in lifted or not (ledger.model == "*" or ledger.model in asked):
+        if (
+            ledger.digest in lifted
+            or digest not in (None, ledger.digest)
+            or not (ledger.model == "*" or ledger.model in asked)
+        ):
             continue
         for cluster in ledger.owing:
             if cluster not in names and (ledger.digest, cluster) not in said:

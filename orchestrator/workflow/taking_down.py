@@ -24,6 +24,7 @@ from orchestrator.planning.takedown import TakedownTerms, darken
 from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest
 from orchestrator.workflow.guards import draw_guard
+from orchestrator.workflow.holds import check_debts
 from orchestrator.workflow.order_runs import carry_out_order
 from orchestrator.workflow.recognising import Knowledge, Recognised, gather_knowledge
 from orchestrator.workflow.requests import Asking, wish_for
@@ -59,7 +60,7 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
     """The takedown that an order demands of the clusters as they are now; nothing is changed.
 
     Raises RefusedError (exit 4) for an order that is lifted, that has another one's name, or that does not fit
-    sandbox clusters; UsageError (exit 2) for one that concerns no cluster.
+    sandbox clusters; UsageError (exit 2) for one that concerns no cluster, or that a cluster owes which left the fleet.
     """
     snapshots = await _look_everywhere(session)
     if session.fleet.name == contexts.NAME:
@@ -71,6 +72,9 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
     scope = resolve_order(order, session.fleet, await _contradicted(session, order))
     knowledge = gather_knowledge(session.workspace, snapshots.values())
     recognised = _recognise(order, knowledge)
+    if session.fleet.name != contexts.NAME:
+        # Of this very order nothing may be called proven while a cluster that owes it is out of sight.
+        check_debts(session.fleet, snapshots.values(), recognised, digest=order.digest)
     request = _request(session, order, _narrowed(scope, options.clusters), recognised)
     snapshots |= await _snapshots(session, request, snapshots)
     plan = planning.plan(request, snapshots)

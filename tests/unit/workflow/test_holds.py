@@ -229,6 +229,7 @@ class TestLedgers:
         check_debts(FLEET, [self.owed("us", gone="owed"), snapshot("ie", attestations=(said,))], {"fable-5"})
         check_debts(FLEET, [self.owed("us", gone="owed")], {"mythos-5"})
         check_debts(FLEET, [self.owed("us", jp="owed")], {"fable-5"})
+        check_debts(FLEET, [self.owed("us", gone="owed")], {"fable-5"}, digest=OTHER)
 
 
 class TestOperatorsHold:
