@@ -106,9 +106,17 @@ spec:
           - {path: /, pathType: Prefix, backend: {service: {name: fable, port: {number: 80}}}}
           - {path: /mythos, pathType: Prefix, backend: {service: {name: mythos, port: {number: 80}}}}
 """
-GRPC_ROUTE = HTTP_ROUTE.replace("HTTPRoute", "GRPCRoute").replace(
-    "matches: [{path: {type: PathPrefix, value: /fable}}]", "matches: []"
-)
+GRPC_ROUTE = """
+kind: GRPCRoute
+apiVersion: gateway.networking.k8s.io/v1
+metadata: {name: fable, namespace: models, uid: u-4}
+spec:
+  parentRefs: [{name: edge, namespace: gateways}]
+  rules:
+    - matches: [{method: {service: inference.GRPCInferenceService}}]
+      filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-model, value: fable}]}}]
+      backendRefs: [{group: "", kind: Service, name: fable, port: 80, weight: 1}]
+"""
 CONTOUR = "projectcontour.io/gateway-controller"
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
 
