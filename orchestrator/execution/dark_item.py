@@ -52,8 +52,6 @@ class DarkItem:
         self._refs = dict.fromkeys(_workloads_of(item))
         self._is_held = False
         self._is_cut = True
-        self._refused: Reason | None = None
-        """Why something that runs the model could not be stopped."""
         self._absence = Absence(item.subject, darkening, ports, self._sender, self._steps, self._guard)
 
     async def carry_out(self) -> ResultItem:
@@ -73,7 +71,6 @@ class DarkItem:
             raise Interrupted
         if await self._steps.ask(is_lifted(self._ports.writer, self._darkening.hold)):
             raise Lifted(self._darkening.hold.name)
-        self._steps.refused = None
         deadline = self._ports.clock.elapsed() + self._ports.cluster_deadline
         async with asyncio.timeout(self._ports.cluster_deadline):
             took_over_at = await self._begin()
@@ -152,9 +149,7 @@ class DarkItem:
             if obj not in mine:
                 words = "it is labelled as another model's: it is not stopped"
                 self._steps.note(Reason(code="shared", message=words, object=str(ref_of(obj))))
-        self._steps.refused = None
-        stopped = await asyncio.gather(*(halt(self._steps, self._sender, obj) for obj in mine))
-        self._refused = self._steps.refused if not all(stopped) else None
+        await asyncio.gather(*(halt(self._steps, self._sender, obj) for obj in mine))
         for change in self._item.changes:
             if change.verb is Verb.LABEL:
                 await self._steps.attempt(send_change(self._sender, change), change.ref)
@@ -171,7 +166,7 @@ class DarkItem:
         open_ways = (*self._darkening.not_cut, *(reason for cut in self._darkening.cuts for reason in cut.left))
         verdict = dark_verdict(
             settled,
-            refused=self._refused is not None,
+            refused=bool(self._steps.unstopped),
             is_cut=self._is_cut and not open_ways,
             doubts=bool(demotions) or self._guard.status != "proven",
         )

@@ -53,10 +53,11 @@ async def _scale_to_zero(steps: Steps, sender: Sender, live: JsonObject) -> bool
     ref, uid = ref_of(live), str(dig(live, "metadata", "uid", default=""))
     replicas = dig(live, "spec", "replicas", default=1)
     if replicas == 0:
+        steps.unstopped.discard(ref)
         return True
     await _keep(steps, sender, RestoreRecord(model=sender.model, ref=ref, uid=uid, before={"/spec/replicas": replicas}))
     observe(sender, live, "before")
-    return await steps.attempt(changes.scale(sender, ref, 0, uid=uid), ref)
+    return await steps.stop(changes.scale(sender, ref, 0, uid=uid), ref)
 
 
 async def _pause(steps: Steps, sender: Sender, live: JsonObject, kind: Kind) -> bool:
@@ -76,7 +77,7 @@ async def _pause(steps: Steps, sender: Sender, live: JsonObject, kind: Kind) -> 
         return True
     observe(sender, live, "before")
     await _keep(steps, sender, _record_of(sender.model, live, pause))
-    return await steps.attempt(_write(sender, live, kind, pause), ref)
+    return await (steps.attempt if kind.workload is None else steps.stop)(_write(sender, live, kind, pause), ref)
 
 
 async def _write(sender: Sender, live: JsonObject, kind: Kind, pause: Pause) -> None:

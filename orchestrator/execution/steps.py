@@ -20,8 +20,8 @@ class Steps:
 
     def __init__(self) -> None:
         self._reasons: dict[Reason, None] = {}
-        self.refused: Reason | None = None
-        """The last step that a cluster answered with a refusal, rather than not at all."""
+        self.unstopped: set[ObjectRef] = set()
+        """What runs the model and whose API server refused to stop it, rather than not to answer."""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -36,20 +36,24 @@ class Steps:
         """Whether the step succeeded; where not, the item says why. Only an interruption ends a takedown."""
         return (await self._result(step, ref))[0]
 
+    async def stop(self, step: Awaitable[object], ref: ObjectRef) -> bool:
+        """The same for a write that stops what runs the model; one that is refused is remembered until it succeeds."""
+        self.unstopped.discard(ref)
+        return (await self._result(step, ref, stops=True))[0]
+
     async def ask(self, question: Awaitable[T], ref: ObjectRef | None = None) -> T | None:
         """The answer; None when there is none, and then the item says why."""
         return (await self._result(question, ref))[1]
 
-    async def _result(self, step: Awaitable[T], ref: ObjectRef | None) -> tuple[bool, T | None]:
+    async def _result(self, step: Awaitable[T], ref: ObjectRef | None, *, stops: bool = False) -> tuple[bool, T | None]:
         try:
             return True, await step
         except Interrupted:
             raise
         except ClusterError as error:
-            reason = reason_of(error, ref)
-            if not isinstance(error, Unreachable):
-                self.refused = reason
-            self.note(reason)
+            if stops and ref is not None and not isinstance(error, Unreachable):
+                self.unstopped.add(ref)
+            self.note(reason_of(error, ref))
         except Exception as error:
             words = f"a defect of this tool: {type(error).__name__}: {printable(error, 200)}"
             self.note(Reason(code="internal", message=words, object=str(ref) if ref else None))
