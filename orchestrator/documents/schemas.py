@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.core.drill import DrillReport
+from orchestrator.core.evidence import EvidenceReport
 from orchestrator.core.fleet_check import FleetReport
 from orchestrator.core.order_report import HoldList, OrderList
 from orchestrator.core.plan import PlanDocument
@@ -25,6 +26,7 @@ PRINTED_KINDS: dict[str, type[Any]] = {
     "DrillReport": DrillReport,
     "HoldList": HoldList,
     "OrderList": OrderList,
+    "EvidenceReport": EvidenceReport,
     "Error": ErrorDocument,
 }
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""
