@@ -52,7 +52,7 @@ class Absence:
         self._sender = sender
         self._steps = steps
         self._guard = guard
-        self._strays = Strays(steps, sender)
+        self._strays = Strays(steps, sender, include_shared=darkening.include_shared)
         self._halted = Halted()
         self._traces = Traces()
         self._searched_at = ports.clock.elapsed()

@@ -49,7 +49,8 @@ class _Chain:
 class Strays:
     """Stops what a search found."""
 
-    def __init__(self, steps: Steps, sender: Sender) -> None:
+    def __init__(self, steps: Steps, sender: Sender, *, include_shared: bool) -> None:
+        self._include_shared = include_shared
         self._steps = steps
         self._sender = sender
         self._owners: dict[ObjectRef, asyncio.Task[JsonObject | None]] = {}
@@ -81,7 +82,7 @@ class Strays:
         return done
 
     async def _halt_workload(self, live: JsonObject, done: Halted) -> None:
-        if is_anothers(live, self._sender.model):
+        if is_anothers(live, self._sender.model) and not self._include_shared:
             words = "it is labelled as another model's, and makes pods that carry this model's marks: it is not stopped"
             self._steps.note(Reason(code="shared", message=words, object=printable(ref_of(live))))
             return

@@ -217,13 +217,16 @@ async def test_pods_that_serve_other_models_as_well_are_named_and_left(
 ) -> None:
     """Another model's label beside this model's image: residue, until it is asked to go, too."""
     await takedown.region.bring_to(takedown.release)
-    takedown.create(pod_of("both", elsewhere, image=image, labels={LABEL_MODEL: "mythos-5"}))
-    await takedown.wait_for_pods(1, elsewhere)
+    labels = {LABEL_MODEL: "mythos-5"}
+    takedown.create(pod_of("both", elsewhere, image=image, labels=labels))
+    shared = deployment_of("shared", elsewhere, image, **labels)
+    takedown.create({**shared, "metadata": {**shared["metadata"], "labels": labels}})
+    await takedown.wait_for_pods(2, elsewhere)
 
     item = await takedown.run()
 
     assert (item.verdict.value, "shared" in codes(item)) == ("residue", True), item.reasons
-    assert len(takedown.pods(elsewhere)) == 1
+    assert len(takedown.pods(elsewhere)) == 2
 
     item = await replace(takedown, include_shared=True, events=[]).run()
 
