@@ -124,7 +124,7 @@ class Order:
     match: dict[str, Match] = field(default_factory=dict)
     """By model: how it is recognised, where no catalogue is at hand."""
     restore: RestoreTerms = field(default_factory=RestoreTerms)
-    """How the models come back."""
+    """How the models come back; no part of its digest."""
     supersedes: str | None = None
     """Digest of the order of the same name that this one replaces."""
     lifted: str | None = None
@@ -145,8 +145,11 @@ class Order:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its content in canonical JSON, without `lifted`: lifting does not make it another order."""
-        document = as_document(replace(self, lifted=None))
+        """SHA-256 of its content in canonical JSON, without `lifted` and `restore`.
+
+        Lifting an order, or deciding how its models come back, does not make it another order.
+        """
+        document = as_document(replace(self, lifted=None, restore=RestoreTerms()))
         received = self.received.astimezone(UTC).isoformat() if self.received else None
         text = canonical_json({**document, "received": received})
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

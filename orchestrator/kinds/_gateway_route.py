@@ -58,7 +58,7 @@ def edge_of(route: JsonObject, find: Find) -> Edge:
         found = _class_of(parent, route, find)
         if isinstance(found, Reason):
             doubts.append(found)
-        else:
+        elif found is not None:
             controllers.add(str(dig(found, "spec", "controllerName", default="")))
             published.append(_features(found))
     known = [features for features in published if features is not None]
@@ -66,8 +66,10 @@ def edge_of(route: JsonObject, find: Find) -> Edge:
     return Edge(controllers=frozenset(controllers), features=features, doubts=tuple(doubts))
 
 
-def _class_of(parent: JsonObject, route: JsonObject, find: Find) -> JsonObject | Reason:
+def _class_of(parent: JsonObject, route: JsonObject, find: Find) -> JsonObject | Reason | None:
     """The class of the accepted gateway that a parentRef names, or why nobody can tell what serves the route there.
+
+    None where that gateway does not exist: then nobody does. (Gateways that may not be listed are named elsewhere.)
 
     The gateway's own acceptance counts: a Contour that is bound to one gateway never says anything of its class.
     """
@@ -78,7 +80,7 @@ def _class_of(parent: JsonObject, route: JsonObject, find: Find) -> JsonObject |
         return _doubt(route, f"it is served through {kind} {namespace}/{name}, a kind of parent that is not known")
     gateway = find(GATEWAY, namespace, name)
     if gateway is None:
-        return _doubt(route, f"its gateway {namespace}/{name} cannot be read, or is not there")
+        return None
     class_name = str(dig(gateway, "spec", "gatewayClassName", default=""))
     class_ = find(GATEWAY_CLASS, "", class_name)
     if class_ is None:

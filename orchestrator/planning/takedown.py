@@ -105,6 +105,8 @@ def _darken_item(item: ItemPlan, terms: TakedownTerms, snapshot: ClusterSnapshot
     """
     subject = replace(item.subject, is_everywhere=True, include_shared=terms.include_shared)
     drawn = terms.draw_guard(item, workloads_of(item, snapshot), cutting.cuts)
+    ways = tuple(reason for reason in cutting.not_cut if reason.code.startswith("not-cut"))
+    unknown = tuple(reason for reason in cutting.not_cut if reason not in ways)
     impossible = (drawn,) if isinstance(drawn, Reason) else ()
     records = (*_records_of(item.changes, subject.model.name), *_records_of_cuts(cutting.cuts, subject.model.name))
     return replace(
@@ -113,13 +115,14 @@ def _darken_item(item: ItemPlan, terms: TakedownTerms, snapshot: ClusterSnapshot
         entry_changes=False,
         refusals=(),
         notes=(*item.notes, *cutting.notes, *impossible),
-        doubts=(*item.doubts, *item.refusals),
+        # A way that is seen to stay open is residue; one that nobody can rule out is a doubt.
+        doubts=(*item.doubts, *item.refusals, *unknown),
         soak_due=True,
         darkening=Darkening(
             hold=_hold(terms, subject.model.name),
             guard=None if isinstance(drawn, Reason) else drawn,
             cuts=cutting.cuts,
-            not_cut=cutting.not_cut,
+            not_cut=ways,
             records=records,
             include_shared=terms.include_shared,
             soak=terms.soak,

@@ -106,18 +106,24 @@ def test_an_http_route_leads_nowhere_when_no_redirect_can_be_said(url: str | Non
     assert [ref["name"] for ref in rule["backendRefs"]] == [made["metadata"]["name"]]
 
 
+def test_a_route_whose_gateway_does_not_exist_is_cut_and_serves_nobody() -> None:
+    """Nothing is in doubt: a gateway that is made later finds the route cut."""
+    found = plan(*objects(BASE, HTTP_ROUTE))
+    assert len(found.cuts) == 1
+    assert found.not_cut == ()
+
+
 @pytest.mark.parametrize(
     "seen",
     [
-        "",
         gateways().replace("kind: GatewayClass", "kind: OtherClass"),
         gateways().replace('status: "True"', 'status: "False"'),
         gateways().replace("generation: 1}", "generation: 2}"),
     ],
 )
 def test_a_gateway_that_nobody_vouches_for_is_said_to_be_unknown(seen: str) -> None:
-    """Not there, without a class, not accepted, or accepted before it changed: it is cut, and that is not proven."""
-    found = plan(*objects(BASE, HTTP_ROUTE, seen) if seen else objects(BASE, HTTP_ROUTE))
+    """Without a class, not accepted, or accepted before it changed: it is cut, and that is not proven."""
+    found = plan(*objects(BASE, HTTP_ROUTE, seen))
     assert codes(found.not_cut) == ["gateway-unknown"]
     assert len(found.cuts) == 1
 
