@@ -16,6 +16,7 @@ from orchestrator.core.events import EventType
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.redaction import Digest, redact
 from orchestrator.core.schema import API_VERSION
+from orchestrator.core.text import printable
 from orchestrator.evidence.canonical import MAX_LINE, canonical_bytes, storable
 from orchestrator.evidence.journal import JournalRecord
 from orchestrator.evidence.run_record import RunRecord
@@ -25,21 +26,6 @@ from orchestrator.evidence.timeline import TIMES, regions_of
 KIND: Final = "Evidence"
 START: Final = "0" * 64
 """What stands for the hash of a record before the first."""
-_ABOUT: Final = (
-    "action",
-    "orderName",
-    "orderDigest",
-    "authority",
-    "reference",
-    "scope",
-    "models",
-    "planDigest",
-    "localUser",
-    "toolVersion",
-    "startedAt",
-    "orderReceived",
-    "deadline",
-)
 
 
 def bundle_lines(record: RunRecord, hide: Digest, at: datetime, key: SigningKey | None = None) -> Iterator[bytes]:
@@ -73,6 +59,9 @@ def gaps_of(record: RunRecord) -> tuple[str, ...]:
         gaps.append("the journal ends within a record: the run was cut off while it wrote")
     if not any(one.event.type is EventType.RUN_ENDED for one in journal.records):
         gaps.append("the journal does not tell of the run's end")
+    error = (record.result or {}).get("error")
+    if isinstance(error, dict) and error.get("code") == "evidence-incomplete":
+        gaps.append(f"the run itself says that its journal has a gap: {printable(error.get('message'), 200)}")
     return tuple(gaps)
 
 
@@ -99,17 +88,17 @@ class _Chain:
 
 
 def _header(record: RunRecord, gaps: tuple[str, ...], key: SigningKey | None) -> JsonObject:
-    about = record.about or {}
     return {
+        **(record.about or {}),
         "apiVersion": API_VERSION,
         "kind": KIND,
         "run": record.run,
-        **{name: about[name] for name in _ABOUT if name in about},
         "journal": {
             "records": len(record.journal.records),
             "missing": record.journal.missing,
             "torn": record.journal.torn,
             "damage": record.journal.damage,
+            "head": record.journal.last_hash,
         },
         "complete": not gaps,
         "gaps": list(gaps),
