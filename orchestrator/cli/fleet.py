@@ -27,7 +27,7 @@ def command() -> None:
     "roles",
     multiple=True,
     metavar="ROLE",
-    help="Check the permissions of this role only: viewer or operator.",
+    help="Check the permissions of this role only: viewer, operator or responder.",
 )
 @_options.kubeconfig
 @_options.output
@@ -85,7 +85,9 @@ def import_(
 @_options.output
 @click.pass_obj
 def prepare(settings: Settings, /, *, dry_run: bool, kubeconfig: Path | None, form: str) -> int:
-    """Make the tool's namespace and its roles (viewer, operator) in every cluster; needs a cluster administrator.
+    """Make the tool's namespace and its roles in every cluster; needs a cluster administrator.
+
+    The roles are viewer, operator and responder: see `fleet check --role`.
 
     \b
     Examples:

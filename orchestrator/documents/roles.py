@@ -23,7 +23,7 @@ class Role:
     """What somebody needs who uses the tool in one way."""
 
     name: str
-    """`viewer` or `operator`."""
+    """`viewer`, `operator` or `responder`."""
     accesses: tuple[Access, ...]
 
 

@@ -70,7 +70,7 @@ def test_an_administrator_finds_nothing_wrong(
     for cluster in found.values():
         assert cluster["verdict"] == "verified"
         assert cluster["version"].startswith("v1.")
-        assert cluster["roles"] == {"viewer": True, "operator": True}
+        assert cluster["roles"] == {"viewer": True, "operator": True, "responder": True}
         assert cluster["sandbox"] is True
         assert cluster["actor"]
 
