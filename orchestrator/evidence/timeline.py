@@ -42,6 +42,9 @@ def _counted(verdicts: Iterable[str]) -> dict[str, int]:
 
 
 def _time(item: JsonObject, step: str) -> Any:
+    if step == "verified" and item.get("verdict") != "verified":
+        # The pods were gone for the whole soak; something else keeps the item from being proven.
+        return None
     times = item.get("times")
     return times.get(step) if isinstance(times, dict) else None
 

@@ -133,6 +133,7 @@ def _about(order: Order, plan: Plan, began: datetime) -> dict[str, Any]:
         "orderName": order.name,
         "orderDigest": order.digest,
         **public,
+        **({"liftReference": plan.lift.reference} if plan.lift else {}),
         "scope": [
             {
                 "step": wave.step,
