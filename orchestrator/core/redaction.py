@@ -33,6 +33,7 @@ _TELLING_LOOSELY = _TELLING.replace("-?", "[-_]?")
 _SECRET_KEY = re.compile(rf".*{_TELLING}")
 _ENVIRONMENT = re.compile(r"(?:.*-)?env(?:s|-?vars?|ironment(?:-?variables)?)?")
 _SECRET_FLAG = re.compile(rf"--?[\w.-]*{_TELLING_LOOSELY}", re.IGNORECASE)
+_OF_VARIABLE = ("name", "valueFrom")
 _CHANGED_FIELDS = ("value", "before", "after")
 
 _CREDENTIALS: Final = (
@@ -42,7 +43,7 @@ _CREDENTIALS: Final = (
     (re.compile(r"://[^/\s:@]*:([^/\s@]+)@"), 1),
     (re.compile(r"\b(?:bearer|basic)\s+([\w+/.~=:-]{8,})", re.IGNORECASE), 1),
     (re.compile(rf"\"[\w.-]*{_TELLING_LOOSELY}\"\s*:\s*\"([^\"]+)\"", re.IGNORECASE), 1),
-    (re.compile(rf"{_TELLING_LOOSELY}=([^\s&;,\"']+)", re.IGNORECASE), 1),
+    (re.compile(rf"(?!tokens=\d+(?![^\s&;,\"'])){_TELLING_LOOSELY}=([^\s&;,\"']+)", re.IGNORECASE), 1),
     (re.compile(r"\b(?:hf_|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk-(?:[a-z]+-)?)[A-Za-z0-9_-]{20,}"), 0),
 )
 
@@ -101,7 +102,8 @@ class _Redaction:
         if name == LAST_APPLIED:
             return self._hide(entry, depth)
         if isinstance(entry, str):
-            return self._hide(entry, depth) if _names_secret(name) else self._text(entry, depth)
+            hides = _names_secret(name) and not _is_count(name, entry)
+            return self._hide(entry, depth) if hides else self._text(entry, depth)
         if isinstance(entry, list | tuple) and _names_secret(name):
             return [self._hide(one, depth + 1) if isinstance(one, str) else self.of(one, depth + 1) for one in entry]
         if isinstance(entry, list | tuple | Mapping) and _ENVIRONMENT.fullmatch(_dashed(name)):
@@ -117,8 +119,10 @@ class _Redaction:
     def _variable(self, one: Any, depth: int) -> Any:
         if isinstance(one, Mapping):
             return {
-                str(name): self._hide(entry, depth + 1) if name == "value" else self._entry(str(name), entry, depth + 1)
-                for name, entry in one.items()
+                str(key): self._entry(str(key), entry, depth + 1)
+                if key in _OF_VARIABLE
+                else self._hide(entry, depth + 1)
+                for key, entry in one.items()
             }
         if isinstance(one, str) and re.match(r"[A-Za-z_][\w.-]*=", one):
             name, _, value = one.partition("=")
@@ -127,12 +131,12 @@ class _Redaction:
 
     def _sequence(self, sequence: Iterable[Any], depth: int) -> list[Any]:
         kept: list[Any] = []
-        follows_flag = False
+        flag = ""
         for entry in sequence:
             is_text = isinstance(entry, str)
-            hides = follows_flag and is_text and not entry.startswith("-")
+            hides = flag and is_text and not entry.startswith("-") and not _is_count(flag, entry)
             kept.append(self._hide(entry, depth + 1) if hides else self.of(entry, depth + 1))
-            follows_flag = is_text and _SECRET_FLAG.fullmatch(entry) is not None
+            flag = entry if is_text and _SECRET_FLAG.fullmatch(entry) else ""
         return kept
 
     def _hide(self, entry: Any, depth: int) -> Any:
@@ -147,7 +151,7 @@ class _Redaction:
         return text if _HIDDEN.fullmatch(text) or text == _TOO_DEEP else self._digest(text)
 
     def _text(self, text: str, depth: int) -> str:
-        if text.lstrip()[:1] in ("{", "[") and (inner := self._embedded(text, depth)) is not None:
+        if text.lstrip()[:1] in ("{", "[", '"') and (inner := self._embedded(text, depth)) is not None:
             return inner
         # What one form hid can complete another; each round hides more or is the last.
         for _ in range(_ROUNDS):
@@ -189,6 +193,11 @@ def _dashed(name: str) -> str:
 
 def _names_secret(name: str) -> bool:
     return _SECRET_KEY.fullmatch(_dashed(name)) is not None
+
+
+def _is_count(name: str, text: str) -> bool:
+    """Whether it says how many tokens a model may read or write: the other meaning of the word."""
+    return text.isdecimal() and _dashed(name).endswith("tokens")
 
 
 def _is_secret_place(mapping: Mapping[Any, Any]) -> bool:
