@@ -241,7 +241,10 @@ def _switched_off(subject: Subject) -> Subject:
         replace(one, manifest=None, wanted=Wanted(replicas=0 if one.ref.group_kind in SWITCHED else None))
         for one in subject.expectations
     )
-    return replace(subject, want=Want.DISABLED, expectations=expectations, revision=None)
+    # Where nothing of it was ever on record its marks are looked for everywhere.
+    return replace(
+        subject, want=Want.DISABLED, expectations=expectations, revision=None, is_everywhere=not expectations
+    )
 
 
 def _changes(records: tuple[RestoreRecord, ...], snapshot: ClusterSnapshot) -> tuple[Change, ...]:

@@ -54,6 +54,9 @@ class DisabledRules:
             yield finding(Readiness.UNKNOWN, "guard-absent", words)
 
     def _on_being_found(self) -> Iterator[Assessment]:
+        """Whether there was anything to look for. Everywhere, marks alone will do: ours, or those of its `match`."""
+        if self._subject.is_everywhere and not self._rests_on_selector():
+            return
         if not self._subject.expectations or not namespaces_of(self._subject):
             words = "nothing of it was found here, and nothing says where to look"
             yield finding(Readiness.UNKNOWN, "found-nowhere", words)
@@ -68,11 +71,13 @@ class DisabledRules:
 
     def _has_lost_its_marks(self) -> bool:
         """Whether nobody could tell an orphaned pod: an adopted template has no label of ours, only its selector."""
-        model, objects = self._subject.model, self._observation.objects
-        match = model.match
-        if model.adopt is None or match.labels or match.weights or match.images:
-            return False
-        return not any(expectation.ref in objects for expectation in self._subject.expectations)
+        objects = self._observation.objects
+        return self._rests_on_selector() and not any(one.ref in objects for one in self._subject.expectations)
+
+    def _rests_on_selector(self) -> bool:
+        """Whether only the selectors of its workloads tell which pods are the model's."""
+        match = self._subject.model.match
+        return self._subject.model.adopt is not None and not (match.labels or match.weights or match.images)
 
     def _on_object(self, expectation: Expectation) -> Iterator[Assessment]:
         ref, live = expectation.ref, self._observation.objects.get(expectation.ref)

@@ -10,12 +10,12 @@ from orchestrator import execution, planning
 from orchestrator.core.holds import Hold, Lift
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order, OrderScope
-from orchestrator.core.plan import ItemPlan, Plan
+from orchestrator.core.plan import Plan
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.result import RunResult
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
-from orchestrator.core.verdict import Reason, Want
+from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanRequest, Wish, WishedWave
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.errors import HoldRefusal, RefusedError
@@ -23,6 +23,7 @@ from orchestrator.geo.orders import check_identity, models_under, resolve_order,
 from orchestrator.planning.takedown import TakedownTerms, darken
 from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest
+from orchestrator.workflow.doubts import unseen_models, with_doubts, with_marks_of_others
 from orchestrator.workflow.guards import draw_guard
 from orchestrator.workflow.holds import check_debts
 from orchestrator.workflow.order_runs import carry_out_order
@@ -90,7 +91,8 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
         reason=options.operators.reason if options.operators else "",
         until=options.operators.until if options.operators else None,
     )
-    plan = _with_doubts(darken(plan, terms, snapshots, cuttings), recognised)
+    plan = with_marks_of_others(darken(plan, terms, snapshots, cuttings), knowledge)
+    plan = with_doubts(plan, recognised, await unseen_models(session, plan, snapshots))
     return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
 
 
@@ -196,27 +198,3 @@ def _received(order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime,
         return now
     known = [hold.received for one in snapshots for hold in one.holds if hold.digest == order.digest and hold.received]
     return order.received or min(known, default=now)
-
-
-def _with_doubts(plan: Plan, recognised: Mapping[str, tuple[Recognised, str]]) -> Plan:
-    """Doubts about a model's marks are doubts about each of its items; so is that nobody knows of it at all."""
-
-    def doubtful(item: ItemPlan) -> ItemPlan:
-        one, why = recognised[item.subject.model.name]
-        doubts = one.doubts
-        if not one.is_known:
-            words = (
-                f"no workspace, no catalogue and no match of the order says how {item.subject.model.name} is recognised"
-            )
-            doubts = (*doubts, Reason(code="found-nowhere", message=words))
-        notes = (Reason(code="in-scope", message=why),) if why else ()
-        return replace(item, doubts=(*item.doubts, *doubts), notes=(*notes, *item.notes))
-
-    waves = tuple(
-        replace(
-            wave,
-            clusters=tuple(replace(part, items=tuple(doubtful(item) for item in part.items)) for part in wave.clusters),
-        )
-        for wave in plan.waves
-    )
-    return replace(plan, waves=waves)

@@ -126,6 +126,15 @@ def test_a_model_that_is_found_nowhere_is_unverified(scene: Scene) -> None:
     assert {"found-nowhere"} <= {reason["code"] for item in done["items"] for reason in item["reasons"]}
 
 
+def test_a_model_that_never_was_anywhere_is_unverified_though_the_order_says_how_it_looks(scene: Scene) -> None:
+    """Marks that fit nothing in any cluster are more likely wrong than the model is likely gone."""
+    absent = f"{scene.workspace.namespace}-phantom"
+    match = {absent: {"images": [f"registry.example/{absent}"]}}
+    order = scene.write_order(models=[absent], match=match)
+    done = scene.take_down(order, models=[absent]).expect(3).json
+    assert {(item["verdict"], item["guard"]) for item in done["items"]} == {("unverified", "proven")}
+
+
 def test_without_the_models_names_nothing_is_done(scene: Scene) -> None:
     order = scene.write_order()
     refused = scene.orchestrator("takedown", "--order", order, "--rehearse", "-o", "json").expect(4).json
