@@ -39,7 +39,7 @@ _CHANGED_FIELDS = ("value", "before", "after")
 _CREDENTIALS: Final = (
     # (form, number of the group that is the secret)
     (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL), 0),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), 0),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), 0),
     (re.compile(r"://[^/\s:@]*:([^/\s@]+)@"), 1),
     (re.compile(r"\b(?:bearer|basic)\s+([\w+/.~=:-]{8,})", re.IGNORECASE), 1),
     (re.compile(rf"\"[\w.-]*{_TELLING_LOOSELY}\"\s*:\s*\"([^\"]+)\"", re.IGNORECASE), 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import random
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from orchestrator.evidence.canonical import canonical_bytes
+from orchestrator.evidence import verifying
+from orchestrator.evidence.canonical import MAX_LINE, canonical_bytes
 from tests.unit.evidence.bundles import SCRIPT, Judges, bundle, keep_run, key_of, public_pem
 
 DAMAGED = ("damaged", 1)
@@ -282,6 +284,28 @@ def test_a_signer_of_a_kind_that_is_not_supported_is_damage(run: Path, tmp_path:
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n\n", b"{}\n" * 4, b"null\n" * 4, b"\xff" * 100, b"[" * 100_000])
 def test_what_is_no_bundle_at_all_is_damage(tmp_path: Path, content: bytes) -> None:
     assert Judges(tmp_path, None)(content) == DAMAGED
+
+
+def test_a_file_that_is_larger_than_a_bundle_can_be_is_not_read_to_its_end(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bundle(run)
+    monkeypatch.setattr(verifying, "MAX_BUNDLE", len(content))
+    assert verifying.verify_bundle(io.BytesIO(content), "x").integrity == "intact"
+    monkeypatch.setattr(verifying, "MAX_BUNDLE", len(content) - 1)
+    report = verifying.verify_bundle(io.BytesIO(content), "x")
+    assert (report.integrity, report.exit_code) == ("damaged", 1)
+    assert "larger than a bundle can be" in report.reasons[0].message
+
+
+def test_a_line_without_end_is_given_up_after_the_longest_record(tmp_path: Path) -> None:
+    """A sparse file of 1 TB, or /dev/zero: neither memory nor time."""
+    hostile = tmp_path / "hostile.jsonl"
+    with hostile.open("wb") as file:
+        file.truncate(1 << 40)
+    with hostile.open("rb") as file:
+        assert "longer than a record" in verifying.verify_bundle(file, "x").reasons[0].message
+        assert file.tell() < 2 * MAX_LINE + io.DEFAULT_BUFFER_SIZE
 
 
 def test_the_script_as_its_reader_runs_it(run: Path, tmp_path: Path) -> None:
