@@ -49,9 +49,16 @@ class Responder:
         self.scene.orchestrator("apply", "playbooks/all-on.yaml", "-o", "json").expect(0)
 
     def replicas(self) -> dict[str, int]:
-        """What every workload of the order's models asks for."""
-        found = self.scene.objects(self.admin.cluster)
-        return {name: obj["spec"]["replicas"] for name, obj in found.items() if "replicas" in obj["spec"]}
+        """What every workload of the namespace asks for."""
+        kinds = "deployments,statefulsets,replicasets,replicationcontrollers"
+        found = self.scene.planes.read(self.admin.cluster, kinds, "-n", self.admin.prefix)["items"]
+        of_none = [one for one in found if not one["metadata"].get("ownerReferences")]
+        return {f"{one['kind']}/{one['metadata']['name']}": one["spec"]["replicas"] for one in of_none}
+
+    def suspended(self) -> set[bool]:
+        """Whether the jobs of the namespace start pods."""
+        found = self.scene.planes.read(self.admin.cluster, "cronjobs,jobs", "-n", self.admin.prefix)["items"]
+        return {one["spec"]["suspend"] for one in found}
 
 
 @pytest.fixture
@@ -83,21 +90,25 @@ def verdicts(document: JsonObject) -> set[tuple[str, str]]:
 
 
 def test_an_order_is_answered_and_lifted_with_the_three_roles(responder: Responder) -> None:
-    """Rehearsed, taken down, verified anew and restored, with nothing refused on the way."""
+    """Rehearsed, taken down, verified anew and restored, with strays of every kind, and nothing is refused."""
     scene = responder.scene
     responder.bind()
     responder.switch_on()
     order = scene.write_order()
-    before = scene.objects(responder.admin.cluster)
+    responder.admin.apply(*strays(scene.scaled, responder.admin.prefix), *ways("fable", responder.admin.prefix))
+    before, asked = scene.objects(responder.admin.cluster), responder.replicas()
 
     permitted(scene.orchestrator("drill", "--order", order, "--rehearse", "-o", "json"))
     assert scene.objects(responder.admin.cluster) == before
     assert verdicts(permitted(scene.take_down(order)).json) == {("verified", "proven")}
+    off(responder)
+    assert responder.suspended() == {True}
     looked = permitted(scene.orchestrator("verify", "--order", order, "--rehearse", "-o", "json")).json
     assert verdicts(looked) == {("verified", "proven")}
     permitted(scene.orchestrator("orders", "list", "-o", "json"))
     permitted(scene.restore(order))
-    assert scene.objects(responder.admin.cluster) == before
+    assert (scene.objects(responder.admin.cluster), responder.replicas()) == (before, asked)
+    assert responder.suspended() == {False}
 
 
 def test_without_policies_the_model_is_off_and_nobody_calls_it_proven(responder: Responder) -> None:
@@ -125,6 +136,48 @@ def test_without_pods_of_all_namespaces_nobody_knows_where_else_it_runs(responde
     assert verdicts(result) == {("unverified", "proven")}
     names_it(result, missing)
     off(responder)
+
+
+def strays(model: str, namespace: str) -> list[JsonObject]:
+    """A workload of every kind, and a pod, that are the model's by their label and on nobody's record."""
+    mine = {"orchestrator.dev/model": model}
+    containers = [{"name": "server", "image": "registry.example/server:1"}]
+    metadata = {"name": "stray", "namespace": namespace, "labels": mine}
+
+    def template(name: str, policy: str = "Always") -> JsonObject:
+        spec = {"terminationGracePeriodSeconds": 1, "restartPolicy": policy, "containers": containers}
+        return {"metadata": {"labels": {**mine, "run": name}}, "spec": spec}
+
+    def workload(api: str, kind: str, **spec: Any) -> JsonObject:
+        return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}
+
+    cron, endless = {"template": template("cron", "Never")}, template("job", "Never")
+    endless["metadata"]["annotations"] = {"sandbox.orchestrator.dev/fail": "never-ready"}
+    selector = {"matchLabels": {"run": "set"}}
+    return [
+        workload("apps/v1", "ReplicaSet", replicas=1, selector=selector, template=template("set")),
+        workload("apps/v1", "DaemonSet", selector={"matchLabels": {"run": "daemons"}}, template=template("daemons")),
+        workload("v1", "ReplicationController", replicas=1, selector={"run": "rc"}, template=template("rc")),
+        workload("batch/v1", "CronJob", schedule="0 3 1 1 *", jobTemplate={"spec": cron}),
+        workload("batch/v1", "Job", template=endless),
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template("pod")["spec"]},
+    ]
+
+
+def ways(target: str, namespace: str) -> list[JsonObject]:
+    """A Service of a workload, and routes of several kinds that lead to it alone."""
+    metadata = {"name": target, "namespace": namespace}
+    gateway = "gateway.networking.k8s.io/v1"
+    routed = {"parentRefs": [{"name": "models"}], "rules": [{"backendRefs": [{"name": target, "port": 80}]}]}
+    backend = {"service": {"name": target, "port": {"number": 80}}}
+    ports = {"selector": {"app": target}, "ports": [{"port": 80}]}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": ports},
+        {"apiVersion": gateway, "kind": "HTTPRoute", "metadata": metadata, "spec": routed},
+        {"apiVersion": gateway, "kind": "GRPCRoute", "metadata": metadata, "spec": routed},
+        {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+         "spec": {"defaultBackend": backend}},
+    ]  # fmt: skip
 
 
 def lists_pods_in(namespace: str) -> tuple[JsonObject, JsonObject]:
