@@ -110,6 +110,11 @@ def test_an_order_is_answered_and_lifted_with_the_three_roles(responder: Respond
     assert (scene.objects(responder.admin.cluster), responder.replicas()) == (before, asked)
     assert responder.suspended() == {False}
 
+    held = scene.orchestrator("disable", scene.other, "--all", "--hold", "incident 17", "--soak", "1s", "-o", "json")
+    (hold,) = permitted(held).json["items"][0]["holds"]
+    permitted(scene.orchestrator("hold", "lift", hold, "--confirm", hold, "-o", "json"))
+    assert scene.objects(responder.admin.cluster) == before
+
 
 def test_without_policies_the_model_is_off_and_nobody_calls_it_proven(responder: Responder) -> None:
     scene, missing = responder.scene, named("create validatingadmissionpolicies.admissionregistration.k8s.io")
@@ -124,6 +129,7 @@ def test_without_policies_the_model_is_off_and_nobody_calls_it_proven(responder:
     assert verdicts(result) == {("unverified", "absent")}
     names_it(result, missing)
     off(responder)
+    assert "HorizontalPodAutoscaler/fable" not in scene.objects(responder.admin.cluster), "it could wake the model"
 
 
 def test_without_pods_of_all_namespaces_nobody_knows_where_else_it_runs(responder: Responder) -> None:
