@@ -26,6 +26,7 @@ def takedown_options(options: dict[str, Any]) -> TakedownOptions:
     return TakedownOptions(
         soak=seconds(options["soak"]) if "soak" in options else DEFAULT_TAKEDOWN_SOAK,
         include_shared=options.get("include_shared", False),
+        shows_collateral=options.get("shows_collateral", False),
         rehearse=options["rehearse"],
     )
 

@@ -50,4 +50,4 @@ async def _drill(settings: Settings, options: dict[str, Any]) -> DrillReport:
     from orchestrator.workflow.drilling import drill
 
     async with open_order(settings, options) as (session, order):
-        return await drill(session, order, takedown_options(options))
+        return await drill(session, order, takedown_options({**options, "shows_collateral": True}))

@@ -93,7 +93,7 @@ async def _plan_order(settings: Settings, options: dict[str, Any]) -> Plan:
     from orchestrator.workflow.taking_down import plan_takedown
 
     async with open_order(settings, options) as (session, order):
-        return await plan_takedown(session, order, takedown_options(options))
+        return await plan_takedown(session, order, takedown_options({**options, "shows_collateral": True}))
 
 
 async def _plan(settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions) -> Plan:

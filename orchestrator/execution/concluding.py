@@ -74,6 +74,13 @@ def reasons_for(settled: Settled, deadline: float) -> tuple[Reason, ...]:
     return reasons
 
 
+def told(result: ResultItem) -> ResultItem:
+    """The item as it is told: what is not verified in the end was verified at no time."""
+    if result.verdict is Verdict.VERIFIED or result.times.verified is None:
+        return result
+    return replace(result, times=replace(result.times, verified=None))
+
+
 def with_lock_left(result: ResultItem, error: ClusterError) -> ResultItem:
     """The item whose lock could not be released: that changes no verdict, and the next run has to wait for it."""
     words = f"its lock could not be released, and expires by itself: {printable(error.message)}"

@@ -62,7 +62,8 @@ class DarkItem:
             await self._follow()
         except Exception as error:
             self._fail(error)
-        self._result = replace(self._result, changed=bool(self._sender.sent), guard=self._guard.status)
+        told = concluding.told(self._result)
+        self._result = replace(told, changed=bool(self._sender.sent), guard=self._guard.status)
         self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
         return self._result
 

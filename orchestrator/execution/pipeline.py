@@ -57,7 +57,7 @@ class _Item:
             self._fail(error)
         if self._sender.sent and self._result.verdict is not Verdict.VERIFIED:
             self._add(Reason(code="sent", message="sent in this run: " + ", ".join(self._sender.sent)))
-        self._result = replace(self._result, changed=bool(self._sender.sent))
+        self._result = replace(concluding.told(self._result), changed=bool(self._sender.sent))
         self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
         return ItemResult(
             item=self._item, result=self._result, written=tuple(self._sender.written), entry_written=self._entry_written

@@ -88,7 +88,7 @@ class _Return:
         sent = self._sender.sent
         if sent and self._result.verdict is not Verdict.VERIFIED:
             self._add(Reason(code="sent", message="sent in this run: " + ", ".join(sent)))
-        self._result = replace(self._result, changed=bool(sent))
+        self._result = replace(concluding.told(self._result), changed=bool(sent))
         self._sender.emit(
             EventType.ITEM_ENDED,
             {

@@ -75,9 +75,15 @@ def _collateral(plan: Plan) -> tuple[Reason, ...]:
     items = (item for wave in plan.waves for part in wave.clusters for item in part.items)
     return tuple(
         dict.fromkeys(
-            reason for item in items for reason in (*item.doubts, *(item.darkening.not_cut if item.darkening else ()))
+            reason
+            for item in items
+            for reason in (*_shared(item), *item.doubts, *(item.darkening.not_cut if item.darkening else ()))
         )
     )
+
+
+def _shared(item: ItemPlan) -> tuple[Reason, ...]:
+    return tuple(reason for reason in item.notes if reason.code.startswith("collateral"))
 
 
 @dataclass

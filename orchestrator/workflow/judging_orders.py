@@ -62,17 +62,36 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
 
 
 async def _audit(auditor: _Auditor, cluster: Cluster, item: ItemPlan) -> StatusItem:
-    """One item: is its guard what it should be, does it refuse, and is nothing of the model there?"""
+    """One item: is it held, is its guard what it should be, does it refuse, and is nothing of the model there?"""
     writer = auditor.session.writer(cluster.name)
     blank = _blank(item.subject.model.name, cluster)
     try:
-        proof = await _try_guard(auditor, writer, item)
+        missing, proof, editors = await asyncio.gather(
+            _why_not_held(writer, item), _try_guard(auditor, writer, item), guarding.editors(writer)
+        )
         subject = replace(item.subject, guard=proof.status)
         judgement = await auditor.verifier.look(writer, subject)
     except ClusterError as error:
         verdict = Verdict.UNREACHABLE if isinstance(error, Unreachable) else Verdict.UNVERIFIED
         return replace(blank, verdict=verdict, reasons=(Reason(code=error.code, message=error.message),))
-    return _judged(blank, item, proof, judgement)
+    who = Reason(code="guard-editors", message=f"who may change or delete guards here: {'; '.join(editors)}")
+    judged = _judged(blank, replace(item, doubts=(*item.doubts, *missing)), proof, judgement)
+    return replace(judged, reasons=(*judged.reasons, who))
+
+
+async def _why_not_held(writer: ClusterWriter, item: ItemPlan) -> tuple[Reason, ...]:
+    """What of the hold and the cuts is not there; empty when all of it is."""
+    if item.darkening is None:
+        return ()
+    found = [
+        Reason(code="not-cut", message="it is not cut, or not any more", object=str(cut.ref))
+        for cut in item.darkening.cuts
+        if cut.patch()
+    ]
+    hold = ref_of(item.darkening.hold.to_config_map())
+    if await writer.get(hold) is None:
+        found.append(Reason(code="hold-missing", message="this cluster does not know of the hold", object=str(hold)))
+    return tuple(found)
 
 
 async def _try_guard(auditor: _Auditor, writer: ClusterWriter, item: ItemPlan) -> GuardProof:

@@ -23,6 +23,7 @@ from orchestrator.geo.orders import check_identity, models_under, resolve_order,
 from orchestrator.planning.takedown import TakedownTerms, darken
 from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest
+from orchestrator.workflow.collateral import with_collateral
 from orchestrator.workflow.doubts import unseen_models, with_doubts, with_marks_of_others
 from orchestrator.workflow.guards import draw_guard
 from orchestrator.workflow.holds import check_debts
@@ -45,6 +46,8 @@ class TakedownOptions:
     """Whether the clusters are sandboxes; its deadline then counts from the run's start."""
     operators: OperatorsHold | None = None
     """What `disable --hold` says instead of an order."""
+    shows_collateral: bool = False
+    """Whether shared pods are searched for beforehand though they are left alone; else only where they are stopped."""
     clusters: frozenset[str] = frozenset()
     """Only these of the clusters concerned: those that still owe something; every one when empty."""
 
@@ -93,6 +96,8 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
     )
     plan = with_marks_of_others(darken(plan, terms, snapshots, cuttings), knowledge)
     plan = with_doubts(plan, recognised, await unseen_models(session, plan, snapshots))
+    if options.include_shared or options.shows_collateral:
+        plan = await with_collateral(session, plan)
     return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
 
 

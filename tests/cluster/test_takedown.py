@@ -83,6 +83,8 @@ def test_every_way_back_is_refused_with_our_message(scene: Scene) -> None:
         said = scene.planes.kubectl(cluster, *arguments, stdin=stdin, check=False)
         assert "desk@models.example" in said, f"{arguments}: {said}"
     verified = scene.orchestrator("verify", "--order", order, "--rehearse", "-o", "json").expect(0).json
+    told = {reason["code"] for item in verified["items"] for reason in item["reasons"]}
+    assert "guard-editors" in told, "nobody says who may take the guard away"
     assert {(item["verdict"], item["guard"]) for item in verified["items"]} == {("verified", "proven")}
 
 
@@ -150,3 +152,39 @@ def test_a_sandbox_is_not_taken_for_the_real_thing(scene: Scene) -> None:
     names = f"{scene.scaled},{scene.sharded}"
     refused = scene.orchestrator("takedown", "--order", order, "--confirm", names, "-o", "json").expect(4).json
     assert refused["error"]["code"] == "rehearsal"
+
+
+def test_pods_that_serve_others_are_named_beforehand_and_stopped_only_when_asked_for(scene: Scene) -> None:
+    """Without --include-shared they stay and are residue; with it they go, and the plan has said so."""
+    namespace, cluster = scene.workspace.namespace, scene.planes.clusters[0]
+    model = scene.workspace.root / "manifests" / scene.scaled / "model.yaml"
+    model.write_text(model.read_text() + "  sharedIn: [{selector: {serves: several}}]\n")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "several", "namespace": namespace, "labels": {"serves": "several"}},
+        "spec": {"containers": [{"name": "server", "image": "registry.example/several:1"}]},
+    }
+    scene.planes.kubectl(cluster, "create", "-f", "-", stdin=json.dumps(pod))
+    order = scene.write_order(models=[scene.scaled])
+    plan = scene.orchestrator("plan", "--order", order, "--rehearse", "-o", "json").json
+    items = [item for wave in plan["plan"]["waves"] for part in wave["clusters"] for item in part["items"]]
+    named = [note["object"] for item in items for note in item["notes"] if note["code"] == "collateral"]
+    assert named == [f"Pod {namespace}/several"]
+
+    left = scene.take_down(order, models=[scene.scaled]).expect(3).items()
+    assert left[cluster]["verdict"] == "residue"
+    assert scene.planes.read(cluster, "pod", "several", "-n", namespace) is not None
+
+    scene.take_down(order, "--include-shared", models=[scene.scaled]).expect(0)
+    assert scene.planes.read(cluster, "pod", "several", "-n", namespace) is None
+
+
+def test_a_drill_tells_what_would_work_and_changes_nothing(scene: Scene) -> None:
+    """Every write as a dry run, every permission, timed; no hold, no guard, no replica fewer."""
+    order = scene.write_order()
+    before = {cluster: (scene.objects(cluster), scene.ours(cluster)) for cluster in scene.planes.clusters}
+    report = scene.orchestrator("drill", "--order", order, "--rehearse", "-o", "json").expect(0).json
+    assert {step["step"] for step in report["steps"]} == {"hold", "record", "guard", "stop", "search", "drain"}
+    assert all(step["works"] for step in report["steps"])
+    assert before == {cluster: (scene.objects(cluster), scene.ours(cluster)) for cluster in scene.planes.clusters}
