@@ -93,7 +93,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     from orchestrator.cli._acting import Terms, announce, run_request
     from orchestrator.cli._confirming import confirm_names
     from orchestrator.cli._planning import seconds
-    from orchestrator.workflow.applying import local_user
+    from orchestrator.workflow.about import local_user
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore_of_hold, refuse_short, restore
     from orchestrator.workflow.session import load_workspace, open_session
 

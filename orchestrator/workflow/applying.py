@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import socket
 from collections.abc import Callable
@@ -16,8 +15,10 @@ from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import RunResult, exit_code_of, outcome_of
 from orchestrator.core.verdict import Reason
 from orchestrator.delivery import HttpProber
+from orchestrator.documents import schemas
 from orchestrator.errors import ConflictRefusal, HoldRefusal, RefusedError, SafetyRefusal
 from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.about import about_plan, local_user
 from orchestrator.workflow.session import Session
 
 
@@ -39,10 +40,13 @@ class RunRequest:
 async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunResult:
     """Execute a plan and return its result. Raises RefusedError (exit 4) when nothing may be done."""
     refuse_what_must_be(plan)
-    started = session.clock.elapsed()
-    run = evidence.new_run_id(session.clock.now())
+    began, started = session.clock.now(), session.clock.elapsed()
+    run = evidence.new_run_id(began)
+    directory = request.state / "runs" / run
+    if plan.is_due:
+        evidence.write_about(directory, about_plan(plan, began))
     async with HttpProber() as prober:
-        with evidence.open_journal(request.state / "runs" / run, due=plan.is_due) as journal:
+        with evidence.open_journal(directory, due=plan.is_due) as journal:
             outcome = await execution.execute(
                 plan,
                 execution.RunPorts(
@@ -69,7 +73,7 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
     )
     if outcome.error and code == 0:
         code = 3
-    return RunResult(
+    result = RunResult(
         run=run,
         action=plan.action,
         rehearsal=plan.rehearsal,
@@ -79,6 +83,9 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
         error=outcome.error,
         items=outcome.items,
     )
+    if plan.is_due:
+        evidence.write_result(directory, schemas.as_printed(result))
+    return result
 
 
 def clusters_of(plan: Plan) -> tuple[str, ...]:
@@ -94,14 +101,6 @@ def items_of(plan: Plan) -> tuple[ItemPlan, ...]:
 def holder_of(run: str) -> str:
     """Who holds the locks of this run, in words that help the one who is refused."""
     return f"{local_user()}@{socket.gethostname()} pid {os.getpid()} run {run}"
-
-
-def local_user() -> str:
-    """Who runs this on this machine."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def refuse_what_must_be(plan: Plan) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orchestrator
 from orchestrator import evidence, execution, guarding, plugins
 from orchestrator.core.order import Order
 from orchestrator.core.plan import Plan
@@ -16,9 +15,9 @@ from orchestrator.core.result import ChannelResult, ErrorDetail, RunResult, exit
 from orchestrator.core.text import printable
 from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
-from orchestrator.documents.plans import digest_of
 from orchestrator.verification import LiveVerifier
-from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, local_user
+from orchestrator.workflow.about import about_plan
+from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of
 from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import share_ledgers
@@ -89,7 +88,7 @@ def _result(
         code = 130
     elif code == 0 and outcome.error:
         code = 3
-    elif code == 0 and _is_late(plan, session.clock.now()):
+    elif code == 0 and _is_late(plan, outcome):
         code = 5
     return RunResult(
         run=run,
@@ -105,10 +104,11 @@ def _result(
     )
 
 
-def _is_late(plan: Plan, now: datetime) -> bool:
+def _is_late(plan: Plan, outcome: execution.RunOutcome) -> bool:
     """Whether the order's deadline was over before everything was proven."""
     ends = [item.darkening.ends_at for item in items_of(plan) if item.darkening and item.darkening.ends_at]
-    return any(now > end for end in ends)
+    proven = [item.times.verified for item in outcome.items if item.times.verified]
+    return bool(ends and proven) and max(proven) > min(ends)
 
 
 def _with_gap(result: RunResult, fault: str | None) -> RunResult:
@@ -129,25 +129,11 @@ def _about(order: Order, plan: Plan, began: datetime) -> dict[str, Any]:
     received = next((one.hold.received for one in darkenings if one.hold.received), None)
     deadline = next((one.ends_at for one in darkenings if one.ends_at), None)
     return {
-        "action": plan.action,
+        **about_plan(plan, began),
         "orderName": order.name,
         "orderDigest": order.digest,
         **public,
         **({"liftReference": plan.lift.reference} if plan.lift else {}),
-        "scope": [
-            {
-                "step": wave.step,
-                "clusters": [part.cluster.name for part in wave.clusters],
-                "unreachable": [cluster.name for cluster, _ in wave.unreachable],
-                "words": list(wave.words),
-            }
-            for wave in plan.waves
-        ],
-        "models": list(plan.models),
-        "planDigest": digest_of(plan),
-        "localUser": local_user(),
-        "toolVersion": orchestrator.__version__,
-        "startedAt": began.isoformat(),
         "orderReceived": received.isoformat() if received else None,
         "deadline": deadline.isoformat() if deadline else None,
     }
