@@ -29,6 +29,8 @@ from orchestrator.delivery.transport import Answer, Request, Transport
 from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
 
 _AT_ONCE = 16
+_AS_GO_WRITES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
+"""A `test` of a JSON patch compares the written forms, and the API server's is Go's, which escapes these in strings."""
 
 Recovery = Callable[[], Awaitable[JsonObject | None]]
 """Looks whether a write whose answer was lost took effect: what is there now, or None when it did not."""
@@ -196,9 +198,12 @@ class ClusterChannel:
 
 def _serialised(body: Any) -> bytes:
     try:
-        return orjson.dumps(body)
+        written = orjson.dumps(body)
     except TypeError as error:
         raise Invalid("the object holds something that JSON cannot express") from error
+    for plain, escaped in _AS_GO_WRITES:
+        written = written.replace(plain, escaped)
+    return written
 
 
 async def _recovered(recover: Recovery, error: ClusterError) -> JsonObject:

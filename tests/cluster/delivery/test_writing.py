@@ -121,6 +121,16 @@ async def test_json_patch(writer: KubernetesCluster, namespace: str) -> None:
         await writer.patch(ref, [{"op": "test", "path": "/data/key", "value": "y"}], type_="json")
 
 
+async def test_json_patch_tests_text_as_it_is(writer: KubernetesCluster, namespace: str) -> None:
+    """A test of text that the API server itself writes escaped holds, as of a Link header; of other text it fails."""
+    text = '<https://notices.example/?a=1&b=2>; rel="blocked-by" \u2028\u2029 \u00e9 \x7f \b\f\x1f'
+    ref = ref_of(await writer.create({**config_map(namespace), "data": {"key": text}}))
+    tested = [{"op": "test", "path": "/data/key", "value": text}, {"op": "remove", "path": "/data/key"}]
+    with pytest.raises(Invalid):
+        await writer.patch(ref, [{**tested[0], "value": text.replace("<", "(")}, tested[1]], type_="json")
+    assert "data" not in await writer.patch(ref, tested, type_="json")
+
+
 async def test_delete_by_uid(writer: KubernetesCluster, namespace: str) -> None:
     """Another uid deletes nothing, the right one does, and once more is nothing."""
     created = await writer.create(config_map(namespace))
