@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.core.drill import DrillReport
     from orchestrator.core.order import Order
     from orchestrator.core.plan import ItemPlan, Plan
+    from orchestrator.core.result import RunResult
     from orchestrator.workflow.session import Session
     from orchestrator.workflow.taking_down import TakedownOptions
 
@@ -54,6 +57,9 @@ def announce_takedown(plan: Plan) -> None:
 
     out = console(stderr=True)
     for wave in plan.waves:
+        clusters = [part.cluster.name for part in wave.clusters]
+        models, places = ", ".join(plan.models), ", ".join(printable(name, 60) for name in clusters)
+        out.print(f"order {plan.name}: {models} go dark in {len(clusters)} clusters: {places or 'none'}")
         for words in wave.words:
             out.print(f"scope: {printable(words, 400)}")
         for cluster, reason in wave.unreachable:
@@ -77,6 +83,15 @@ def _announce_item(item: ItemPlan) -> None:
     stays = darkening.not_cut if darkening else ()
     for reason in (*item.notes, *stays, *item.doubts):
         console(stderr=True).print(f"  {place}: {describe(reason)}")
+
+
+def point_onwards(result: RunResult, order_file: object) -> None:
+    """What to type next, on stderr: where something is owed, and how an outsider can check the run."""
+    if result.exit_code in (1, 3):
+        words = "works off what is owed" if result.action == "takedown" else "goes on with what is left"
+        flag = " --follow" if result.action == "takedown" else ""
+        click.echo(f"next: `orchestrator {result.action} --order {order_file}{flag}` {words}", err=True)
+    click.echo(f"evidence: `orchestrator evidence export {result.run} --key FILE`", err=True)
 
 
 def print_drill(report: DrillReport) -> None:

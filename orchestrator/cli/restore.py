@@ -52,10 +52,14 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
       orchestrator restore --order directive.yaml --confirm fable-5,mythos-5 -o json
       orchestrator restore --order directive.yaml --contexts all     # no workspace: kubeconfig and order file only
     """
+    from orchestrator.cli._ordering import point_onwards
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
 
-    return print_result(run(_restore(settings, **options)), form)
+    result = run(_restore(settings, **options))
+    code = print_result(result, form)
+    point_onwards(result, options["order_file"])
+    return code
 
 
 async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -> RunResult:

@@ -42,10 +42,14 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
       orchestrator takedown --order directive.yaml --contexts all     # no workspace: kubeconfig and order file only
       orchestrator takedown --order directive.yaml --follow           # until clusters that are away are dark, too
     """
+    from orchestrator.cli._ordering import point_onwards
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
 
-    return print_result(run(_take_down(settings, **options)), form)
+    result = run(_take_down(settings, **options))
+    code = print_result(result, form)
+    point_onwards(result, options["order_file"])
+    return code
 
 
 async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, **options: Any) -> RunResult:
