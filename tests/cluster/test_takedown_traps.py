@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
+from orchestrator import sandbox
+from orchestrator.sandbox import pins
 from tests.cluster.conftest import ControlPlanes, Run, TestWorkspace
 from tests.cluster.orders import Scene, wait_until
 from tests.cluster.test_broken_clusters import KUBE_SYSTEM, Kubeconfig, recorder, use
@@ -27,11 +34,30 @@ def scene(control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator:
     found.write_models()
     found.orchestrator("apply", "playbooks/all-on.yaml", "-o", "json").expect(0)
     yield found
-    for cluster in control_planes.clusters:
-        for name in found.ours(cluster):
-            kind, _, plain = name.partition("/")
-            place = () if kind.startswith("Validating") else ("-n", "orchestrator-system")
-            control_planes.kubectl(cluster, "delete", kind, plain, *place, "--ignore-not-found", "--wait=false")
+    clean_up(found)
+
+
+@pytest.fixture
+def small(control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run) -> Iterator[Scene]:
+    """A fleet of one region with the workspace's own model, which each test writes and switches on itself."""
+    file = workspace.root / "fleet.yaml"
+    fleet = yaml.safe_load(file.read_text())
+    del fleet["spec"]["clusters"][1:]
+    file.write_text(yaml.safe_dump(fleet, sort_keys=False))
+    found = Scene(control_planes, workspace, orchestrator)
+    yield found
+    clean_up(found)
+
+
+def clean_up(scene: Scene) -> None:
+    """Guards are the whole cluster's, and other tests share it."""
+    for cluster in scene.planes.clusters:
+        left = [name for name in scene.ours(cluster) if scene.workspace.namespace in name]
+        guards = [name for name in left if name.startswith("Validating")]
+        records = [name for name in left if name not in guards]
+        for names, place in ((guards, ()), (records, ("-n", "orchestrator-system"))):
+            if names:
+                scene.planes.kubectl(cluster, "delete", *names, *place, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
@@ -162,3 +188,56 @@ def test_nothing_is_sent_where_a_context_leads_to_another_cluster(scene: Scene, 
     assert guards(scene, meant) == set()
     assert guards(scene, other)
     assert len(scene.pods(meant, scene.scaled)) == 2
+
+
+def enable(scene: Scene, *manifests: JsonObject, **spec: Any) -> str:
+    """The workspace's model, on in the one region; returns its name."""
+    scene.workspace.write_model(*manifests, **spec)
+    scene.orchestrator("enable", scene.workspace.model, "--all", "-o", "json").expect(0)
+    return scene.workspace.model
+
+
+@contextmanager
+def silent_nodes(scene: Scene, cluster: str) -> Iterator[set[str]]:
+    """The names of the region's nodes, whose kubelets say no more: they are stopped, not killed."""
+    (region,) = (one for one in sandbox.status(scene.planes.directory).clusters if one.spec.cluster == cluster)
+    (pid,) = (part.pid for part in region.components if part.component == pins.KWOK)
+    assert pid
+    nodes = {node["metadata"]["name"] for node in scene.planes.read(cluster, "nodes")["items"]}
+
+    def ready(node: str) -> str:
+        found = scene.planes.read(cluster, "node", node)["status"]["conditions"]
+        return next(str(one["status"]) for one in found if one["type"] == "Ready")
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # As the node lifecycle controller says it after 40 s without a sign of life.
+        silent = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "silent"}
+        status = json.dumps({"status": {"conditions": [silent]}})
+        for node in nodes:
+            scene.planes.kubectl(cluster, "patch", "node", node, "--subresource=status", "-p", status)
+        yield nodes
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: all(ready(node) == "True" for node in nodes), 60)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_pods_on_nodes_that_are_not_ready_are_never_called_gone(small: Scene, forced: bool) -> None:
+    """They are asked to go and nobody answers for them; deleting them by force makes them no more gone than that."""
+    planes, cluster, namespace = small.planes, small.planes.clusters[0], small.workspace.namespace
+    model = enable(small, small.workspace.deployment("fable", replicas=2))
+    order = small.write_order(models=[model])
+
+    def delete_by_force() -> None:
+        wait_until(lambda: all("deletionTimestamp" in pod["metadata"] for pod in small.pods(cluster, model)), 60)
+        planes.kubectl(cluster, "delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
+
+    with silent_nodes(small, cluster) as nodes, ThreadPoolExecutor() as pool:
+        deletion = pool.submit(delete_by_force) if forced else None
+        (item,) = small.take_down(order, "--cluster-deadline", "25s", models=[model]).expect(3).json["items"]
+        if deletion:
+            deletion.result()
+    assert item["verdict"] in ("unverified", "residue"), item
+    told = " ".join(reason["message"] for reason in item["reasons"])
+    assert any(node in told for node in nodes), item["reasons"]
