@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator import execution
-from orchestrator.core.holds import Lift, standing_holds
+from orchestrator.core.holds import Lift, RestoreRecord, standing_holds
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ItemPlan, Plan
@@ -16,6 +16,7 @@ from orchestrator.core.result import RunResult
 from orchestrator.core.schema import Seconds
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.takedown import Guard
+from orchestrator.core.verdict import Want
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import OrchestratorError, RefusedError, UsageError
@@ -31,6 +32,7 @@ from orchestrator.workflow.holds import lifted_everywhere, order_from_holds, uni
 from orchestrator.workflow.order_runs import carry_out_order
 from orchestrator.workflow.recognising import Knowledge, gather_knowledge
 from orchestrator.workflow.remains import Found, read_manifests, read_remains, read_shortages
+from orchestrator.workflow.requests import Asking, probes_of
 from orchestrator.workflow.session import Session, ask_all
 
 
@@ -151,7 +153,7 @@ class _Looking:
         snapshot = replace(snapshot, lifted=self._ended())
         kept = {
             model: Kept(
-                model=self._model(snapshot, model),
+                model=self._asked_here(self._model(snapshot, model), name, found.records.get(model, ())),
                 records=tuple(found.records.get(model, ())),
                 guard=found.guards.get(model),
                 manifests=applied,
@@ -181,6 +183,17 @@ class _Looking:
             except OrchestratorError:
                 pass
         return self.knowledge.recognise(name, self.order).model
+
+    def _asked_here(self, model: Model, cluster: str, records: Iterable[RestoreRecord]) -> Model:
+        """The model with the probes of this cluster alone: the others tell what comes back elsewhere.
+
+        Without a workspace contexts stand for clusters, and no probe's scope can be trusted to fit their names.
+        """
+        if self.session.fleet.name == contexts.NAME:
+            return model
+        want = Want.ENABLED if any(recorded_replicas(records).values()) else Want.DISABLED
+        asking = Asking(workspace=self.session.workspace, fleet=self.session.fleet)
+        return replace(model, probes=probes_of(asking, model, cluster, want))
 
     def _ended(self) -> frozenset[str]:
         """Digests of orders that some reachable cluster knows to be lifted, and of the one that is lifted now."""
