@@ -6,12 +6,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.order import RestoreTerms
 from orchestrator.core.schema import Seconds
 from orchestrator.core.verdict import Verdict
-from orchestrator.workflow.session import open_session
+from orchestrator.workflow.restoring import plan_restore
+from orchestrator.workflow.session import load_workspace, open_session
+from tests.cluster.conftest import TestWorkspace
 from tests.cluster.orders import wait_until
 from tests.cluster.restoring.conftest import REFERENCE, Stage, codes
 
@@ -49,6 +52,28 @@ async def test_a_second_restore_finds_nothing_to_bring_back(stage: Stage) -> Non
     again = await stage.restore(order, replace(REFERENCE, reference="another"))
     assert again.items == ()
     assert stage.darkness.planes.read(stage.clusters[0], name, "-n", "orchestrator-system") == first
+
+
+async def test_a_probe_of_another_cluster_is_not_asked_for_this_one(stage: Stage, workspace: TestWorkspace) -> None:
+    """Also where no catalogue entry tells which probes are this cluster's: it would list what comes back elsewhere."""
+    darkness, (here, there, _) = stage.darkness, stage.clusters
+    own, other = "https://here.models.example", "https://there.models.example"
+    probes = [{"url": own, "scope": {"clusters": [here]}}, {"url": other, "scope": {"clusters": [there]}}]
+    model = workspace.root / f"manifests/{darkness.model}/model.yaml"
+    document = yaml.safe_load(model.read_text())
+    model.write_text(yaml.safe_dump({**document, "spec": {**document["spec"], "probes": probes}}))
+    entry = f"configmap/model.{darkness.model}"
+    darkness.planes.kubectl(here, "delete", entry, "-n", "orchestrator-system")
+    order = stage.order()
+    darkness.take_dark(here, order)
+
+    async with open_session(load_workspace(workspace.root)) as session:
+        plan = await plan_restore(session, order, REFERENCE)
+
+    items = [item for wave in plan.waves for part in wave.clusters for item in part.items]
+    assert [(item.subject.cluster, [probe.url for probe in item.subject.model.probes]) for item in items] == [
+        (here, [own])
+    ]
 
 
 @pytest.mark.parametrize("first", [0, 1])
