@@ -125,6 +125,7 @@ def scene(control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator:
     clean_up(found)
 
 
+@pytest.mark.long
 def test_an_autoscaler_that_idled_its_workload_wakes_nothing_under_the_guard(scene: Scene, tmp_path: Path) -> None:
     """It took the model to zero itself; after the takedown its metric rises, it tries, and the API server refuses."""
     planes, namespace, cluster = scene.planes, scene.workspace.namespace, scene.planes.clusters[0]

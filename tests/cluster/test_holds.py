@@ -168,6 +168,7 @@ def test_whoever_owes_does_not_leave_the_fleet(held: Held) -> None:
     held.orchestrator("disable", held.workspace.model, "--cluster", second, "-o", "json").expect(0)
 
 
+@pytest.mark.long
 def test_a_region_that_is_down_is_named_and_holds_nothing(held: Held) -> None:
     """What it alone records cannot be known; the plan says so."""
     path = held.workspace.root / "fleet.yaml"

@@ -124,6 +124,7 @@ def test_holds_are_listed_with_what_is_owed(held: Held) -> None:
         held.planes.kubectl(second, "delete", "configmap", "-n", OURS, operators.object_name)
 
 
+@pytest.mark.long
 def test_an_operators_hold_from_its_reason_to_its_lift(held: Held) -> None:
     """Dark where it was asked, on elsewhere; kept off by whatever way; lifted by name; and then as it was."""
     first, second, third = held.planes.clusters

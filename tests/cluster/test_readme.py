@@ -39,7 +39,7 @@ def test_every_command_block_is_one_that_is_run_below() -> None:
     assert first_commands == ["make demo", "orchestrator sandbox up --dir sandbox", "orchestrator init production"]
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_reader_can_type_the_blocks(control_planes: ControlPlanes, tmp_path: Path, number: int) -> None:
     """In a sandbox of the reader's own, and against an own kubeconfig (here, of the shared control planes)."""
     # What other tests left in the catalogues would be listed, and judged, by the reader's `status`.

@@ -88,6 +88,7 @@ def test_every_way_back_is_refused_with_our_message(scene: Scene) -> None:
     assert {(item["verdict"], item["guard"]) for item in verified["items"]} == {("verified", "proven")}
 
 
+@pytest.mark.long
 def test_what_is_held_is_not_switched_on_by_anybody(scene: Scene) -> None:
     """`enable` is refused, `apply` keeps it off as held and costs nothing; a second takedown writes nothing anew."""
     order = scene.write_order()
@@ -154,6 +155,7 @@ def test_a_sandbox_is_not_taken_for_the_real_thing(scene: Scene) -> None:
     assert refused["error"]["code"] == "rehearsal"
 
 
+@pytest.mark.long
 def test_pods_that_serve_others_are_named_beforehand_and_stopped_only_when_asked_for(scene: Scene) -> None:
     """Without --include-shared they stay and are residue; with it they go, and the plan has said so."""
     namespace, cluster = scene.workspace.namespace, scene.planes.clusters[0]

@@ -78,7 +78,7 @@ def test_evidence_of_a_takedown_tells_every_regions_times_and_no_secret(place: S
     place.orchestrator("evidence", "verify", str(unsigned), "--public-key", str(public)).expect(3)
 
 
-@pytest.mark.parametrize("last", [0, 1])
+@pytest.mark.parametrize("last", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_of_two_orders_the_last_lifted_brings_it_back_from_a_folder_that_knows_nothing(
     place: Scene, tmp_path: Path, last: int
 ) -> None:

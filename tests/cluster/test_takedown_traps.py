@@ -222,6 +222,7 @@ def silent_nodes(scene: Scene, cluster: str) -> Iterator[set[str]]:
         wait_until(lambda: all(ready(node) == "True" for node in nodes), 60)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("forced", [False, True])
 def test_pods_on_nodes_that_are_not_ready_are_never_called_gone(small: Scene, forced: bool) -> None:
     """They are asked to go and nobody answers for them; deleting them by force makes them no more gone than that."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import ref_of
@@ -91,6 +93,7 @@ async def test_where_nodes_come_by_themselves_one_replica_goes_first(stage: Stag
     assert darkness.objects(cluster) == before
 
 
+@pytest.mark.long
 async def test_an_operators_hold_is_lifted_without_a_file(stage: Stage) -> None:
     """The records in the clusters tell what it was; its models come back as they were."""
     darkness, cluster = stage.darkness, stage.clusters[0]

@@ -76,7 +76,7 @@ async def test_a_probe_of_another_cluster_is_not_asked_for_this_one(stage: Stage
     ]
 
 
-@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.long)])
 async def test_of_two_orders_the_last_one_lifted_brings_it_back(stage: Stage, first: int) -> None:
     """In either order: the first lift leaves it dark, as held by the other; the second restores from the one record."""
     darkness, cluster = stage.darkness, stage.clusters[0]
@@ -157,6 +157,7 @@ async def test_a_damaged_record_is_never_verified(stage: Stage) -> None:
     assert "damaged-record" in codes(item.reasons)
 
 
+@pytest.mark.long
 async def test_clusters_of_a_wave_begin_spread_over_the_jitter(stage: Stage) -> None:
     """The order's jitter, and nothing begins before every cluster has its lift."""
     order = replace(stage.order(), restore=RestoreTerms(jitter=Seconds(2)))

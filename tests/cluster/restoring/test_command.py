@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from orchestrator.core.order import Order
@@ -35,6 +36,7 @@ def _write_order(folder: Path, stage: Stage, **spec: Any) -> Order:
     return order
 
 
+@pytest.mark.long
 async def test_it_needs_nothing_but_kubeconfig_and_order(stage: Stage, orchestrator: Run, tmp_path: Path) -> None:
     """Refused without names and without a reference; then every object as it was, in every region."""
     darkness, laptop = stage.darkness, tmp_path / "laptop"
