@@ -72,7 +72,7 @@ def tell_the_story() -> None:
     run("-C", "workspace", "apply", "playbooks/mythos-5-rollout.yaml")
     say("7. An order bars all but one country's nationals. Nobody can tell who that is: both models go dark everywhere")
     rehearsal = ("--order", ORDER, "--rehearse")
-    run("-C", "workspace", "takedown", *rehearsal, "--confirm", "fable-5,mythos-5", "--soak", "3s")
+    run("-C", "workspace", "takedown", *rehearsal, "--confirm", "fable-5,mythos-5", "--soak", "1s")
     say("8. Somebody tries to bring it back: the API server itself refuses")
     kubectl = ("--kubeconfig", "sandbox/kubeconfig", "--context", "us-east-1", "--namespace", "fable")
     run(*kubectl, "scale", "deployment/fable-5", "--replicas=2", program="kubectl", expect=1)
