@@ -5,6 +5,7 @@ A rule is found by its place in a list, so a field that is neither as planned no
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from orchestrator.core.holds import RestoreRecord
@@ -63,7 +64,7 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
         operations = [step for one in due for step in patch_of_field(one.pointer, one.before, one.after)]
         patch = with_uid_test(operations, str(dig(live, "metadata", "uid", default="")))
         try:
-            await sender.send("patch", cut.ref, lambda patch=patch: writer.patch(cut.ref, patch, type_="json"))  # type: ignore[misc]
+            await sender.send("patch", cut.ref, partial(writer.patch, cut.ref, patch, type_="json"))
         except (Conflict, Invalid):
             if attempt == _RACES - 1:
                 raise

@@ -6,6 +6,8 @@ without a file is never written to.
 
 from __future__ import annotations
 
+from functools import partial
+
 from orchestrator import plugins
 from orchestrator.core.events import EventType
 from orchestrator.core.holds import RestoreRecord
@@ -89,7 +91,7 @@ async def _write(sender: Sender, live: JsonObject, kind: Kind, pause: Pause) -> 
         steps = [step for cut in pause.fields for step in patch_of_field(cut.pointer, cut.before, cut.after)]
         patch = with_uid_test(steps, uid)
         try:
-            await sender.send("patch", ref, lambda patch=patch: writer.patch(ref, patch, type_="json"))  # type: ignore[misc]
+            await sender.send("patch", ref, partial(writer.patch, ref, patch, type_="json"))
         except (Conflict, Invalid):
             # Somebody wrote between our look and our write, as controllers do all the time.
             again = await writer.get(ref)

@@ -6,6 +6,7 @@ The first writer wins: a record that is there already was made before an earlier
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from orchestrator.core.holds import Hold, RestoreRecord, Standing, read_hold, read_lift
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, ref_of
@@ -46,7 +47,7 @@ async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> None
         said = replace(kept, ledger={**kept.ledger, sender.cluster: standing.value}).to_config_map()
         wanted = {**live, "data": said["data"]}
         try:
-            await sender.send("update", ref, lambda wanted=wanted: writer.replace(wanted), standing=standing.value)  # type: ignore[misc]
+            await sender.send("update", ref, partial(writer.replace, wanted), standing=standing.value)
         except Conflict:
             if attempt == _RACES - 1:
                 raise

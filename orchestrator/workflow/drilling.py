@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from orchestrator.core.drill import DrillReport, DrillStep
@@ -108,7 +109,7 @@ class _Drill:
         await self._try("hold", lambda: self._create(darkening.hold.to_config_map()))
         for record in darkening.records:
             secret = record.to_secret()
-            await self._try("record", lambda secret=secret: self._create(secret))  # type: ignore[misc]
+            await self._try("record", partial(self._create, secret))
         if darkening.guard is not None:
             guard = darkening.guard
             await self._try("guard", lambda: self.writer.apply(guard.policy, dry_run=True))
@@ -118,13 +119,13 @@ class _Drill:
             patch = [{"op": "test", "path": "/metadata/uid", "value": cut.uid}, *cut.patch()]
             await self._try(
                 "cut",
-                lambda cut=cut, patch=patch: self.writer.patch(cut.ref, patch, type_="json", dry_run=True),  # type: ignore[misc]
+                partial(self.writer.patch, cut.ref, patch, type_="json", dry_run=True),
             )
         for change in self.item.changes:
             if change.verb is Verb.SCALE:
                 await self._try(
                     "stop",
-                    lambda change=change: self.writer.scale(change.ref, change.replicas or 0, dry_run=True),  # type: ignore[misc]
+                    partial(self.writer.scale, change.ref, change.replicas or 0, dry_run=True),
                 )
         await self._ask("search", _SEARCH)
         await self._ask("drain", _DRAIN)
@@ -144,7 +145,7 @@ class _Drill:
 
     async def _ask(self, step: StepName, accesses: tuple[Access, ...]) -> None:
         for access in accesses:
-            await self._try(step, lambda access=access: self._demand(access))  # type: ignore[misc]
+            await self._try(step, partial(self._demand, access))
 
     async def _demand(self, access: Access) -> None:
         if not await self.writer.allows(access):
