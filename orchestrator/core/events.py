@@ -24,7 +24,7 @@ class EventType(StrEnum):
     SOAKING = "soaking"
     CHECKED = "checked"
     OBSERVED = "observed"
-    """An object as it stood before or after a takedown's writes: metadata and replicas only."""
+    """An object as it stood before or after a takedown's or a restore's writes, without its secrets."""
     FOUND = "found"
     """What a search of the whole cluster found of a model."""
     GUARD_TRIED = "guardTried"

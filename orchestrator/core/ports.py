@@ -84,6 +84,11 @@ class ClusterReader(Protocol):
         """The cluster of the fleet that this leads to."""
         ...
 
+    @property
+    def server_time(self) -> datetime | None:
+        """What the API server's own clock said in its latest answer (to the second); None before there is one."""
+        ...
+
     async def identify(self) -> Identity:
         """Ask which cluster this is. Raises `WrongCluster` when it is not the pinned one; asked once, then remembered.
 

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -82,6 +84,8 @@ class ClusterChannel:
         self._breaker = CircuitBreaker(shared.clock, shared.timeouts.rest)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._answered = False
+        self.server_time: datetime | None = None
+        """The `Date` of the latest answer (RFC 9110, section 6.6.1): the server's clock, to the second."""
 
     @property
     def timeouts(self) -> Timeouts:
@@ -150,6 +154,7 @@ class ClusterChannel:
             answer = await self._ask(route, call, credential)
             if answer.status == 401 and (renewed := await route.source.renewed(credential)):
                 answer = await self._ask(route, call, renewed)
+        self.server_time = _date_of(answer) or self.server_time
         return read_object(answer, call.access)
 
     async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:
@@ -194,6 +199,13 @@ class ClusterChannel:
             return
         self._breaker.answered()
         self._answered = True
+
+
+def _date_of(answer: Answer) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _serialised(body: Any) -> bytes:

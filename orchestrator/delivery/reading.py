@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import LABEL_SANDBOX, JsonObject, ObjectRef, Resource, dig
@@ -41,6 +42,11 @@ class ClusterReading:
     def cluster(self) -> Cluster:
         """The cluster of the fleet that this leads to."""
         return self._cluster
+
+    @property
+    def server_time(self) -> datetime | None:
+        """What the API server's own clock said in its latest answer (to the second); None before there is one."""
+        return self._channel.server_time
 
     async def identify(self) -> Identity:
         """Which cluster answers; asked once. Raises `WrongCluster`, then and ever after, when it is another."""

@@ -30,6 +30,8 @@ _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _START: Final = "0" * 64
 _MAX_BYTES: Final = 256 * 1024 * 1024
 _MAX_LINE: Final = 1024 * 1024
+_MAX_DATA: Final = 768 * 1024
+"""Bytes of one record's data that are kept; hashes in place of secrets can make a small object a large one."""
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -165,7 +167,7 @@ class FileJournal:
 
     def _append(self, event: Event) -> None:
         file = self._file if self._file is not None else self._open()
-        event = replace(event, data=redact(event.data, self._hide))
+        event = replace(event, data=_bounded(redact(event.data, self._hide)))
         line, digest = _format_line(event, self._seq, self._hash)
         remaining = memoryview(line)
         while remaining:
@@ -211,6 +213,18 @@ def _sync_directory(directory: Path) -> None:
 def _canonical(value: dict[str, Any]) -> bytes:
     # ASCII only: no text of a cluster, not even a lone surrogate, can make a line that cannot be written or read.
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode("ascii")
+
+
+def _bounded(data: dict[str, Any]) -> dict[str, Any]:
+    """The data, its largest values left out and named until a reader accepts what remains as one record."""
+    sizes = {name: len(_canonical({name: value})) for name, value in data.items()}
+    excess = sum(sizes.values()) - _MAX_DATA
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        if excess <= 0:
+            break
+        data = {**data, name: f"[left out: {sizes[name]} bytes]"}
+        excess -= sizes[name]
+    return data
 
 
 def _format_line(event: Event, seq: int, previous: str) -> tuple[bytes, str]:

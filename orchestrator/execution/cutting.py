@@ -15,8 +15,9 @@ from orchestrator.core.takedown import FieldCut, RouteCut, patch_of_field
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import Conflict, Invalid
-from orchestrator.execution.halting import observe, with_uid_test
+from orchestrator.execution.halting import with_uid_test
 from orchestrator.execution.keeping import keep_restore_record
+from orchestrator.execution.observing import observe
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 
@@ -64,11 +65,12 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
         operations = [step for one in due for step in patch_of_field(one.pointer, one.before, one.after)]
         patch = with_uid_test(operations, str(dig(live, "metadata", "uid", default="")))
         try:
-            await sender.send("patch", cut.ref, partial(writer.patch, cut.ref, patch, type_="json"))
+            written = await sender.send("patch", cut.ref, partial(writer.patch, cut.ref, patch, type_="json"))
         except (Conflict, Invalid):
             if attempt == _RACES - 1:
                 raise
         else:
+            observe(sender, written, "after")
             return not changed
     return False
 

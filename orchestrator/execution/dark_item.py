@@ -24,8 +24,9 @@ from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.changes import send_change
 from orchestrator.execution.cutting import cut_route
 from orchestrator.execution.darkness import DarkClusterPorts, Lifted, dark_verdict
-from orchestrator.execution.halting import halt, is_anothers, observe
+from orchestrator.execution.halting import halt, is_anothers
 from orchestrator.execution.keeping import is_lifted, keep_hold, keep_restore_record, write_standing
+from orchestrator.execution.observing import observe
 from orchestrator.execution.recording import write_entry
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 
 from orchestrator import plugins
-from orchestrator.core.events import EventType
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.kind import Kind, Pause
 from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef, dig, ref_of
@@ -19,6 +18,7 @@ from orchestrator.core.verdict import Reason
 from orchestrator.errors import Conflict, Invalid
 from orchestrator.execution import changes
 from orchestrator.execution.keeping import keep_restore_record
+from orchestrator.execution.observing import observe
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 
@@ -91,7 +91,7 @@ async def _write(sender: Sender, live: JsonObject, kind: Kind, pause: Pause) -> 
         steps = [step for cut in pause.fields for step in patch_of_field(cut.pointer, cut.before, cut.after)]
         patch = with_uid_test(steps, uid)
         try:
-            await sender.send("patch", ref, partial(writer.patch, ref, patch, type_="json"))
+            written = await sender.send("patch", ref, partial(writer.patch, ref, patch, type_="json"))
         except (Conflict, Invalid):
             # Somebody wrote between our look and our write, as controllers do all the time.
             again = await writer.get(ref)
@@ -101,6 +101,7 @@ async def _write(sender: Sender, live: JsonObject, kind: Kind, pause: Pause) -> 
                 raise
             pause = fresh
         else:
+            observe(sender, written, "after")
             return
 
 
@@ -123,16 +124,3 @@ async def _keep(steps: Steps, sender: Sender, record: RestoreRecord) -> None:
     if not await steps.attempt(keep_restore_record(sender, record), ref_of(record.to_secret())):
         words = "what it was is not kept in the cluster: a restore will not know it"
         steps.note(Reason(code="not-recorded", message=words, object=printable(record.ref)))
-
-
-def observe(sender: Sender, live: JsonObject, moment: str) -> None:
-    """Journal how an object stands: what names it and how many it asks for, and nothing of its content."""
-    metadata = live.get("metadata") or {}
-    names = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
-    seen = {key: metadata[key] for key in names if key in metadata}
-    numbers = {
-        key: value
-        for key, value in (("specReplicas", dig(live, "spec", "replicas")), ("phase", dig(live, "status", "phase")))
-        if value is not None
-    }
-    sender.emit(EventType.OBSERVED, {"object": printable(ref_of(live)), "moment": moment, **seen, **numbers})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -14,8 +15,10 @@ from orchestrator.core.observation import Subject
 from orchestrator.core.routes import RouteRules, uncut
 from orchestrator.core.takedown import Restoration
 from orchestrator.core.verdict import Reason
+from orchestrator.errors import ClusterError
 from orchestrator.execution import changes
 from orchestrator.execution.first_pods import wait_until_scheduled
+from orchestrator.execution.observing import observe
 from orchestrator.execution.outcome import StepTerms
 from orchestrator.execution.putting_back import (
     REPLICAS,
@@ -131,6 +134,14 @@ class HandingBack:
             await self._sender.send(
                 "patch", ref, lambda: writer.patch(ref, patch, type_="json"), fields=sorted(record.before), uid=uid
             )
+
+    async def tell_what_came_back(self) -> None:
+        """Journal how everything on record stands now; what cannot be read was judged already."""
+        for record in self._restoration.records:
+            with suppress(ClusterError):
+                live = await self._sender.ports.writer.get(record.ref)
+                if live is not None:
+                    observe(self._sender, live, "after")
 
     async def take_ours_away(self) -> None:
         """What the cut made, the records, and at last the hold: as long as that is there, a later run goes on."""

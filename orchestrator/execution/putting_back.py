@@ -15,6 +15,7 @@ from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, dig
 from orchestrator.errors import ClusterError, Conflict
 from orchestrator.execution import changes
+from orchestrator.execution.observing import observe
 from orchestrator.execution.sending import Sender
 
 T = TypeVar("T")
@@ -71,7 +72,11 @@ async def put_fields(sender: Sender, record: RestoreRecord, fields: Mapping[str,
     if operations:
         uid = str(live["metadata"]["uid"])
         patch = [{"op": "test", "path": "/metadata/uid", "value": uid}, *operations]
-        await sender.send("patch", ref, lambda: writer.patch(ref, patch, type_="json"), fields=sorted(fields), uid=uid)
+        observe(sender, live, "before")
+        written = await sender.send(
+            "patch", ref, lambda: writer.patch(ref, patch, type_="json"), fields=sorted(fields), uid=uid
+        )
+        observe(sender, written, "after")
     return True
 
 
@@ -81,6 +86,7 @@ async def put_replicas(sender: Sender, record: RestoreRecord, replicas: int) -> 
     if live is None:
         return False
     if dig(live, "spec", "replicas", default=1) != replicas:
+        observe(sender, live, "before")
         await changes.scale(sender, record.ref, replicas, uid=str(live["metadata"]["uid"]))
     return True
 
@@ -89,6 +95,7 @@ async def start_one(sender: Sender, record: RestoreRecord) -> None:
     """Give a stopped workload its first replica; one that runs already, or is gone, is left as it is."""
     live = await sender.ports.writer.get(record.ref)
     if live is not None and dig(live, "spec", "replicas", default=1) == 0:
+        observe(sender, live, "before")
         await changes.scale(sender, record.ref, 1, uid=str(live["metadata"]["uid"]))
 
 
@@ -101,9 +108,10 @@ async def make_again(sender: Sender, record: RestoreRecord) -> bool:
     if await writer.get(record.ref) is not None:
         return False
     try:
-        await sender.send("create", record.ref, lambda: writer.create(obj))
+        made = await sender.send("create", record.ref, lambda: writer.create(obj))
     except Conflict:
         return False
+    observe(sender, made, "after")
     return True
 
 

@@ -143,6 +143,7 @@ class _Return:
             await self._handing.open_routes()
         settled = await self._prove()
         async with asyncio.timeout(self._way.terms.send_deadline):
+            await self._handing.tell_what_came_back()
             await self._handing.take_ours_away()
         self._conclude(*settled)
 

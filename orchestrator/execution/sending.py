@@ -18,6 +18,11 @@ from orchestrator.execution.stopping import Interrupted
 
 T = TypeVar("T")
 
+_ANSWERS: Final = frozenset(
+    (EventType.ANSWERED, EventType.OBSERVED, EventType.FOUND, EventType.GUARD_TRIED, EventType.REVERTED)
+)
+"""Events that tell what an API server said."""
+
 
 class Sender:
     """Sends the writes of one item, and remembers what it sent."""
@@ -88,8 +93,10 @@ class Sender:
             self.written.append(written)
 
     def emit(self, type_: EventType, data: JsonObject) -> None:
-        """Journal and tell an event of this item."""
+        """Journal and tell an event of this item; one that tells what the server said carries the server's time."""
         at = self.ports.clock.now()
+        if type_ in _ANSWERS and (said_at := self.ports.writer.server_time) is not None:
+            data = {**data, "serverTime": said_at.isoformat()}
         self.ports.emit(Event(type=type_, at=at, cluster=self.cluster, model=self.model, step=self.step, data=data))
 
     def _refuse(self, ref: ObjectRef, about: JsonObject, error: ClusterError, *, sent: bool) -> None:

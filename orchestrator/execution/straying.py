@@ -16,7 +16,8 @@ from orchestrator.core.objects import JsonObject, ObjectRef, controller_of, dig,
 from orchestrator.core.observation import PodTrace, Traces
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
-from orchestrator.execution.halting import can_halt, halt, is_anothers, is_scalable, observe
+from orchestrator.execution.halting import can_halt, halt, is_anothers, is_scalable
+from orchestrator.execution.observing import observe
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 

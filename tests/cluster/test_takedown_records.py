@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,32 @@ def test_evidence_of_a_takedown_tells_every_regions_times_and_no_secret(place: S
         for region in regions:
             assert all(region["times"][name] for name in seen), region
             assert region["verdicts"]
+        if number == 0:
+            check_objects(records)
     assert [("Bureau of Examples" in text, "EX-2026-0612" in text) for text in texts] == [(False,) * 2, (True,) * 2]
-    kept = [path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    kept = [path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()]
     for secret in (ENV_VALUE, SECRET):
-        assert not any(secret in text for text in (*texts, *kept)), secret
+        assert not any(secret.encode() in content for content in (*(text.encode() for text in texts), *kept)), secret
     unsigned = tmp_path / "unsigned.jsonl"
     done = place.orchestrator("evidence", "export", runs[0], "--save", str(unsigned)).expect(0)
     assert "NOT SIGNED" in done.stderr
     place.orchestrator("evidence", "verify", str(unsigned), "--public-key", str(public)).expect(3)
+
+
+def check_objects(records: list[JsonObject]) -> None:
+    """In each region the Deployment stands in the file before and after, with the server's version and time."""
+    events = [record for record in records if record.get("data", {}).get("event") == "observed"]
+    clusters = {record["cluster"] for record in events}
+    assert len(clusters) == 3
+    for cluster in clusters:
+        seen = [record["data"]["data"] for record in events if record["cluster"] == cluster]
+        found = {one["moment"]: one for one in seen if one["object"].startswith("apps/Deployment ")}
+        assert [found[moment]["content"]["spec"]["replicas"] for moment in ("before", "after")] == [2, 0], seen
+        variable = found["before"]["content"]["spec"]["template"]["spec"]["containers"][0]["env"][0]
+        assert (variable["name"], variable["value"][:12]) == ("LICENCE", "hmac-sha256:")
+        for one in found.values():
+            assert one["resourceVersion"] == one["content"]["metadata"]["resourceVersion"]
+            assert abs(datetime.now(UTC) - datetime.fromisoformat(one["serverTime"])) < timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("last", [0, pytest.param(1, marks=pytest.mark.long)])

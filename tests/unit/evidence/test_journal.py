@@ -120,6 +120,21 @@ def test_a_changed_record_is_damage_and_nothing_after_it_is_believed(tmp_path: P
     assert contents.damage == f"line {line + 1}: changed since it was written"
 
 
+def test_a_record_larger_than_a_reader_accepts_loses_its_largest_values_and_nothing_else(tmp_path: Path) -> None:
+    """Were it written whole, the reader would take everything after it for damage."""
+    journal = journal_in(tmp_path)
+    small = {"value": ""}
+    # A hash stands in place of each empty value: 60 KB of object become 2 MB of record.
+    journal.record(event(0, content={"env": [{"name": f"V{n}", **small} for n in range(20_000)]}, object="Pod a/b"))
+    journal.record(event(1))
+    journal.close()
+    contents = read_journal(journal.path)
+    assert contents.damage is None
+    first, second = (record.event.data for record in contents.records)
+    assert str(first["content"]).startswith("[left out: ")
+    assert (first["object"], first["number"], second["number"]) == ("Pod a/b", 0, 1)
+
+
 def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:
     path = journal_with(tmp_path, 3).path
     lines = path.read_bytes().splitlines(keepends=True)

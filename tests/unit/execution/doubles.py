@@ -64,6 +64,7 @@ class MemoryCluster:
     def __init__(self, name: str) -> None:
         self.cluster = Cluster(name=name, region=f"region-of-{name}", country="IE")
         self.objects: dict[ObjectRef, JsonObject] = {}
+        self.server_time: datetime | None = None
         self.requests: list[str] = []
         self.failing: Callable[[str, ObjectRef], ClusterError | None] = lambda verb, ref: None
         self._versions = itertools.count(1)

@@ -62,6 +62,7 @@ class ToldCluster:
 
     def __init__(self) -> None:
         self.cluster = Cluster(name="here", region="here")
+        self.server_time: datetime | None = None
         self.objects: dict[ObjectRef, JsonObject] = {}
         self.errors: dict[str, ClusterError] = {}
         """By kind: what lists and watches of it raise."""
