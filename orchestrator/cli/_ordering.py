@@ -11,6 +11,8 @@ import click
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.cli._settings import Settings
     from orchestrator.core.drill import DrillReport
     from orchestrator.core.order import Order
@@ -38,16 +40,21 @@ def takedown_options(options: dict[str, Any]) -> TakedownOptions:
 async def open_order(settings: Settings, options: dict[str, Any]) -> AsyncIterator[tuple[Session, Order]]:
     """The order of `--order`, and a session with the workspace's fleet, or with the contexts of `--contexts`."""
     from orchestrator.documents.orders import load_order
+
+    async with open_fleet(settings, options["kubeconfig"], options["contexts"]) as session:
+        yield session, load_order(settings.path(options["order_file"]), session.workspace.vocabulary).value
+
+
+@asynccontextmanager
+async def open_fleet(settings: Settings, kubeconfig: Path | None, contexts: tuple[str, ...]) -> AsyncIterator[Session]:
+    """A session with the workspace's fleet, or, from a laptop without one, with the contexts of `--contexts`."""
     from orchestrator.workflow.contexts import fleet_of_contexts
     from orchestrator.workflow.session import load_workspace, open_session
 
+    fleet = await fleet_of_contexts(kubeconfig, contexts) if contexts else None
     workspace = load_workspace(settings.workspace)
-    order = load_order(settings.path(options["order_file"]), workspace.vocabulary).value
-    kubeconfig, fleet = options["kubeconfig"], None
-    if options["contexts"]:
-        fleet = await fleet_of_contexts(kubeconfig, options["contexts"])
     async with open_session(workspace, kubeconfig, settings.timeouts(), fleet=fleet) as session:
-        yield session, order
+        yield session
 
 
 def announce_takedown(plan: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,10 +22,11 @@ def command() -> None:
 
 
 @command.command("list")
+@_options.contexts
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
-def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
+def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
     """Every hold: by which order or operator, on which model, where it lies, until when, and what is owed.
 
     Exit code 3 when a cluster does not answer: what it alone records is missing.
@@ -34,13 +34,14 @@ def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
     \b
     Examples:
       orchestrator hold list
+      orchestrator hold list --contexts all                   # no workspace: what the clusters record
       orchestrator hold list -o json | jq '.holds[] | select(.owing != [])'
     """
     from orchestrator.cli._render import print_document
     from orchestrator.cli._reporting import print_holds
     from orchestrator.cli._running import run
 
-    found = run(_list(settings, kubeconfig))
+    found = run(_list(settings, **reached))
     if form == "table":
         print_holds(found)
     else:
@@ -61,6 +62,7 @@ def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
     help="Time a cluster has to become healthy before it is guarded again.",
 )
 @_options.cluster_deadline
+@_options.contexts
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
@@ -81,21 +83,21 @@ def lift(settings: Settings, /, *, form: str, **options: Any) -> int:
     return print_result(run(_lift(settings, options)), form)
 
 
-async def _list(settings: Settings, kubeconfig: Path | None) -> HoldList:
+async def _list(settings: Settings, **reached: Any) -> HoldList:
+    from orchestrator.cli._ordering import open_fleet
     from orchestrator.workflow.orders import list_holds
-    from orchestrator.workflow.session import load_workspace, open_session
 
-    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
+    async with open_fleet(settings, **reached) as session:
         return await list_holds(session)
 
 
 async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     from orchestrator.cli._acting import Terms, announce, run_request
     from orchestrator.cli._confirming import confirm_names
+    from orchestrator.cli._ordering import open_fleet
     from orchestrator.cli._planning import seconds
     from orchestrator.workflow.about import local_user
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore_of_hold, refuse_short, restore
-    from orchestrator.workflow.session import load_workspace, open_session
 
     terms = RestoreOptions(
         reference=options["reason"] or f"lifted by {local_user()}",
@@ -103,8 +105,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
         progress_deadline=seconds(options["progress_deadline"]),
     )
     request = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
-    workspace = load_workspace(settings.workspace)
-    async with open_session(workspace, options["kubeconfig"], settings.timeouts()) as session:
+    async with open_fleet(settings, options["kubeconfig"], options["contexts"]) as session:
         order, plan = await plan_restore_of_hold(session, options["hold"], terms)
         announce(plan)
         refuse_short(plan)

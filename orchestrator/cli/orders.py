@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,8 @@ import click
 from orchestrator.cli import _options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.cli._settings import Settings
     from orchestrator.core.order_report import OrderList
 
@@ -22,10 +23,11 @@ def command() -> None:
 
 
 @command.command("list")
+@_options.contexts
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
-def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
+def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
     """Every order of this workspace, and every one that only clusters know: in force, held, owed, lifted.
 
     Exit code 3 when a cluster does not answer: what it alone records is missing.
@@ -33,20 +35,22 @@ def list_(settings: Settings, /, *, kubeconfig: Path | None, form: str) -> int:
     \b
     Examples:
       orchestrator orders list
+      orchestrator orders list --contexts all                 # no workspace: what the clusters record
       orchestrator orders list -o json | jq '.orders[] | select(.debt != [])'
     """
     from orchestrator.cli._reporting import print_orders
     from orchestrator.cli._running import run
 
-    return print_orders(run(_list(settings, kubeconfig, None)), form)
+    return print_orders(run(_list(settings, None, **reached)), form)
 
 
 @command.command()
 @click.argument("order", metavar="ORDER")
+@_options.contexts
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
-def show(settings: Settings, /, *, order: str, kubeconfig: Path | None, form: str) -> int:
+def show(settings: Settings, /, *, order: str, form: str, **reached: Any) -> int:
     """One ORDER, by its name or at least 12 digits of its digest: scope, debt per cluster, lift, attestations.
 
     \b
@@ -57,7 +61,7 @@ def show(settings: Settings, /, *, order: str, kubeconfig: Path | None, form: st
     from orchestrator.cli._reporting import print_orders
     from orchestrator.cli._running import run
 
-    return print_orders(run(_list(settings, kubeconfig, order)), form, whole=True)
+    return print_orders(run(_list(settings, order, **reached)), form, whole=True)
 
 
 @command.command()
@@ -65,6 +69,7 @@ def show(settings: Settings, /, *, order: str, kubeconfig: Path | None, form: st
 @click.argument("subject", metavar="CHANNEL")
 @click.option("--by", required=True, metavar="WHO", help="Who says so.")
 @click.option("--note", required=True, metavar="TEXT", help="What it rests on: a ticket, a call, what was seen.")
+@_options.contexts
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
@@ -84,25 +89,27 @@ def attest(settings: Settings, /, *, form: str, **options: Any) -> int:
     return print_orders(run(_attest(settings, **options)), form, whole=True)
 
 
-async def _list(settings: Settings, kubeconfig: Path | None, wanted: str | None) -> OrderList:
+async def _list(settings: Settings, wanted: str | None, **reached: Any) -> OrderList:
+    from orchestrator.cli._ordering import open_fleet
     from orchestrator.workflow.orders import list_orders
-    from orchestrator.workflow.session import load_workspace, open_session
 
-    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
+    async with open_fleet(settings, **reached) as session:
         return await list_orders(session, wanted)
 
 
-async def _attest(settings: Settings, *, kubeconfig: Path | None, order: str, **said: str) -> OrderList:
+async def _attest(
+    settings: Settings, *, kubeconfig: Path | None, contexts: tuple[str, ...], order: str, **said: str
+) -> OrderList:
+    from orchestrator.cli._ordering import open_fleet
     from orchestrator.core.attestations import Attestation
     from orchestrator.errors import UsageError
     from orchestrator.workflow.orders import attest
-    from orchestrator.workflow.session import load_workspace, open_session
 
     for option in ("by", "note"):
         if not said[option].strip() or not said[option].isprintable() or len(said[option]) > _LONGEST:
             raise UsageError(f"--{option}: expected one line of at most {_LONGEST} characters")
     statement = Attestation(digest="", order=order, subject=said["subject"], by=said["by"], note=said["note"], actor="")
-    async with open_session(load_workspace(settings.workspace), kubeconfig, settings.timeouts()) as session:
+    async with open_fleet(settings, kubeconfig, contexts) as session:
         return await attest(session, order, statement)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,19 @@ def test_orders_of_files_and_orders_that_only_clusters_know(held: Held) -> None:
     assert "lifted: withdrawn" in table
     missing = held.orchestrator("orders", "show", f"{held.hold.name}x", "-o", "json").expect(2).json
     assert held.hold.name in missing["error"]["hint"]
+
+
+def test_from_a_bare_folder_contexts_tell_what_the_clusters_record(held: Held, tmp_path: Path) -> None:
+    """A laptop with nothing but a kubeconfig lists holds and orders; clusters are then called as their contexts."""
+    first, second, _ = held.planes.clusters
+    held.keep(first, replace(held.hold, ledger={first: "verified", second: "owed"}))
+    bare = tmp_path / "laptop"
+    bare.mkdir()
+    asked = ("--contexts", "all", "-o", "json")
+    holds = held.run("hold", "list", *asked, workspace=bare).expect(0).json["holds"]
+    assert [len(one["clusters"]) for one in holds if one["name"] == held.hold.name] == [1]
+    (shown,) = held.run("orders", "show", held.hold.name, *asked, workspace=bare).expect(0).json["orders"]
+    assert (shown["file"], [one["standing"] for one in shown["debt"]]) == (None, ["owed"])
 
 
 def test_what_somebody_attests_is_kept_in_every_cluster(held: Held) -> None:
