@@ -55,6 +55,8 @@ class ItemResult:
     written: tuple[Written, ...] = ()
     entry_written: bool = False
     """Whether the cluster's catalogue entry was written."""
+    restored: frozenset[str] = frozenset()
+    """Objects that a rollback which was cut off had begun to write back, as printed."""
 
     @property
     def can_roll_back(self) -> bool:

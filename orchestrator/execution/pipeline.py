@@ -18,8 +18,10 @@ from orchestrator.core.verdict import Judgement, Readiness, Reason, Verdict, Wan
 from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
 from orchestrator.errors import ClusterError
 from orchestrator.execution import concluding
+from orchestrator.execution.begun import found_before
 from orchestrator.execution.changes import send_change
 from orchestrator.execution.checking import run_checks
+from orchestrator.execution.departing import DepartureNews, with_moments
 from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms, Written
 from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.recording import holds_on, keep_manifests, read_entry, write_entry
@@ -41,6 +43,7 @@ class _Item:
         self._ports = ports
         self._terms = terms
         self._sender = Sender(ports, item.subject.model.name, terms.step)
+        self._departures = DepartureNews(self._sender)
         self._result = concluding.blank(item, part.cluster, Verdict.NOT_RUN)
         self._entry_written = False
         self._sending = False
@@ -75,14 +78,22 @@ class _Item:
             await (self._bring_about() if item.is_change or item.soak_due else self._confirm())
 
     async def _bring_about(self) -> None:
-        self._sender.emit(
-            EventType.ITEM_STARTED, {"want": self._item.want.value, "revision": self._item.subject.revision}
-        )
-        if self._item.is_change:
-            await self._send_everything()
-        self._judge(await self._settle(soak=self._terms.soak))
+        item = self._item
+        about = {"want": item.want.value, "revision": item.subject.revision, **found_before(item)}
+        self._sender.emit(EventType.ITEM_STARTED, about)
+        if self._item.want is Want.DISABLED:
+            async with self._departures.watch(self._item.subject) as departure:
+                settled = with_moments(await self._change_and_settle(), departure)
+        else:
+            settled = await self._change_and_settle()
+        self._judge(settled)
         if self._result.verdict is Verdict.VERIFIED and self._owes_proof and await self._pass_checks():
             await self._record_step()
+
+    async def _change_and_settle(self) -> Settled:
+        if self._item.is_change:
+            await self._send_everything()
+        return await self._settle(soak=self._terms.soak)
 
     async def _may_go_on(self) -> bool:
         """Ask once more for what may have come since the plan was made: a hold, or another run.
@@ -213,8 +224,7 @@ class _Item:
             verified=settled.verified_at,
         )
         self._result = replace(concluding.seen(self._result, settled.judgement), times=times)
-        if settled.last_pod_gone_at is not None:
-            self._sender.emit(EventType.LAST_POD_GONE, {"at": settled.last_pod_gone_at.isoformat()})
+        self._departures.tell(settled.last_pod_gone_at)
 
     def _fail(self, error: Exception) -> None:
         verdict, reason = concluding.verdict_on_failure(error, refused=self._sending, sent=bool(self._sender.sent))

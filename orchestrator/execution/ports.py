@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.core.events import Event
 from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Journal, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
+from orchestrator.execution.begun import Begun
 
 if TYPE_CHECKING:
     from orchestrator.core.check import Check
@@ -52,6 +53,8 @@ class RunOptions:
     """Seconds during which locks held by others are tried again; None refuses at once."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by the first SIGINT or SIGTERM: the run ends at the next safe point."""
+    begun: Begun | None = None
+    """What the runs that this one continues had begun; None when it continues none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

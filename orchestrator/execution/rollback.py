@@ -36,14 +36,19 @@ _KEPT = {
 async def roll_back(done: ItemResult, ports: ClusterPorts, terms: StepTerms) -> ItemResult:
     """Take back what this run wrote for one enabled item, and verify. Never raises; the verdict is never better."""
     rollback = _Rollback(done, Sender(ports, done.item.subject.model.name, terms.step), terms)
+    result, verdict = done.result, Verdict.FAILED
     try:
         reasons = await rollback.carry_out()
+        result = rollback.result
     except Exception as error:
         reasons = (*rollback.notes, _failure(error))
-        if isinstance(error, Unreachable) and done.result.verdict is Verdict.UNREACHABLE:
-            return replace(done, result=replace(done.result, reasons=(*done.result.reasons, *reasons)))
-    result = rollback.result
-    return replace(done, result=replace(result, verdict=Verdict.FAILED, reasons=(*result.reasons, *reasons)))
+        if isinstance(error, Unreachable) and result.verdict is Verdict.UNREACHABLE:
+            verdict = result.verdict
+        else:
+            result = rollback.result
+    result = replace(result, verdict=verdict, reasons=(*result.reasons, *reasons))
+    rollback.sender.emit(EventType.ITEM_ENDED, concluding.ending(result))
+    return replace(done, result=result)
 
 
 def _failure(error: Exception) -> Reason:
@@ -106,12 +111,12 @@ class _Rollback:
         """Restore, then delete what is new, then replicas: routes lead to something for as long as possible."""
         created = {write.ref for write in self.done.written if write.created}
         older = [write for write in self.done.written if write.ref not in created]
-        for write in older:
-            if write.verb in (Verb.APPLY, Verb.CREATE, Verb.DELETE):
-                await self._restore(write, target)
-        for write in reversed(self.done.written):
-            if write.created:
-                await self._delete(write)
+        # A run that was continued may have written an object twice; it is taken back once.
+        applied = {write.ref: write for write in older if write.verb in (Verb.APPLY, Verb.CREATE, Verb.DELETE)}
+        for write in applied.values():
+            await self._restore(write, target)
+        for write in reversed({write.ref: write for write in self.done.written if write.created}.values()):
+            await self._delete(write)
         for write in older:
             if write.verb is Verb.SCALE:
                 await self._scale(write, target)
@@ -143,9 +148,9 @@ class _Rollback:
         elif write.verb is Verb.DELETE:
             if live is None:
                 await self._apply(Verb.CREATE, manifest)
-            else:
+            elif not self._is_restored(live, None, target):
                 self._note(write.ref, "not-ours", "was made anew by somebody else")
-        elif live is None or not self._is_ours(live, write):
+        elif live is None or not (self._is_ours(live, write) or self._is_restored(live, write, target)):
             self._note(write.ref, "not-ours", "does not carry this run's write any more, and was left alone")
         else:
             await self._apply(Verb.APPLY, changes.with_uid(manifest, live["metadata"]["uid"]))
@@ -184,6 +189,12 @@ class _Rollback:
         revision = dig(live, "metadata", "annotations", ANNOTATION_REVISION)
         same = write.uid is None or write.uid == dig(live, "metadata", "uid")
         return same and revision is not None and revision == self.item.subject.revision
+
+    def _is_restored(self, live: JsonObject, write: Written | None, target: Target) -> bool:
+        """Whether a rollback that was cut off has written this object back already."""
+        same = write is None or write.uid in (None, dig(live, "metadata", "uid"))
+        revision = dig(live, "metadata", "annotations", ANNOTATION_REVISION)
+        return same and str(ref_of(live)) in self.done.restored and revision == target.revision
 
     async def _settle(self, target: Target) -> Settled:
         ports = self.sender.ports

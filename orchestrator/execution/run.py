@@ -16,6 +16,8 @@ from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.core.verdict import Reason, Verdict, Want
 from orchestrator.errors import ClusterError, RefusedError
 from orchestrator.execution import concluding
+from orchestrator.execution.begun import Begun
+from orchestrator.execution.continuing import continued, has_begun, is_due, left_by, may_confirm
 from orchestrator.execution.locks import Key, Locks
 from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms
 from orchestrator.execution.pipeline import carry_out
@@ -28,7 +30,8 @@ async def execute(plan: Plan, ports: RunPorts, options: RunOptions) -> RunOutcom
     """Carry out a plan: lock, waves in order, rollback where the playbook asks for it, unlock.
 
     A plan in which nothing is due takes no lock and writes nothing, neither in a cluster nor in the journal: it is
-    verified only. What happens in a cluster is told by its items, never raised.
+    verified only. What happens in a cluster is told by its items, never raised. A run that continues others is always
+    journaled; it rolls back what they wrote as well, and where they were rolling back it does nothing but finish that.
 
     Raises `LockedError` when somebody else holds a lock and `RefusedError` when the plan itself is refused; then
     nothing was done.
@@ -36,14 +39,17 @@ async def execute(plan: Plan, ports: RunPorts, options: RunOptions) -> RunOutcom
     if plan.refusals:
         raise RefusedError("; ".join(reason.message for reason in plan.refusals), code=plan.refusals[0].code)
     run = _Run(plan, ports, options)
-    if not plan.is_due:
+    if not plan.is_due and options.begun is None:
         await run.confirm()
         return run.outcome()
     run.begin()
     try:
         await run.lock()
-        await run.work_through_waves()
-        await run.roll_back()
+        if options.begun is not None and options.begun.rolling_back is not None:
+            await run.finish_rollback(options.begun, options.begun.rolling_back)
+        else:
+            await run.work_through_waves()
+            await run.roll_back()
     finally:
         await run.unlock()
     return run.outcome()
@@ -63,7 +69,7 @@ class _Run:
         self._left: tuple[tuple[Key, ClusterError], ...] = ()
         """Locks that could not be released, and why."""
         self._failed: tuple[WavePlan, str] | None = None
-        self._is_due = plan.is_due
+        self._is_due = plan.is_due or options.begun is not None
 
     def begin(self) -> None:
         plan = self._plan
@@ -85,7 +91,7 @@ class _Run:
             for wave in self._plan.waves
             for part in wave.clusters
             for item in part.items
-            if is_due(item)
+            if is_due(item) or self._begun_in(part, item)
         ]
         options = self._options
         self._unlockable = await self._locks.acquire(due, wait=options.wait_lock, stop=options.stop)
@@ -117,6 +123,33 @@ class _Run:
                 waves = list(reversed(self._plan.waves))
             case _:
                 return
+        self._emit(EventType.ROLLING_BACK, steps=[wave.step for wave in waves], onFailure=self._plan.on_failure.value)
+        await self._take_back(waves)
+
+    async def finish_rollback(self, begun: Begun, steps: tuple[str, ...]) -> None:
+        """Go on where a run was cut off that was rolling back: these steps, in this order, and nothing else."""
+        by_step = {wave.step: wave for wave in self._plan.waves}
+        waves = [by_step[step] for step in steps if step in by_step]
+        self._failed = (waves[0], "and a run that was cut off was rolling back") if waves else None
+        self._emit(EventType.ROLLING_BACK, steps=[wave.step for wave in waves], onFailure=self._plan.on_failure.value)
+        for wave in self._plan.waves:
+            parts = [part for part in wave.clusters if has_begun(wave, part, begun)]
+            results = await asyncio.gather(*(self._recall(wave, part, begun, steps) for part in parts))
+            self._done.update({(wave.step, result.cluster): result for result in results})
+        await self._take_back(waves)
+
+    async def _recall(self, wave: WavePlan, part: ClusterPlan, begun: Begun, steps: tuple[str, ...]) -> ClusterResult:
+        """What the runs before left of a cluster's part, without sending anything that a rollback would undo."""
+        items = []
+        for item in part.items:
+            left = None if may_confirm(wave, item, begun, steps) else left_by(item, part.cluster, begun)
+            if left is None:
+                result = await self._carry_out(wave, replace(part, items=(item,)))
+                left = result.items[0]
+            items.append(left)
+        return ClusterResult(cluster=part.cluster.name, items=tuple(items))
+
+    async def _take_back(self, waves: list[WavePlan]) -> None:
         for wave in waves:
             slots = asyncio.Semaphore(max(1, wave.strategy.max_concurrent))
             begun = [part for part in wave.clusters if (wave.step, part.cluster.name) in self._done]
@@ -159,9 +192,10 @@ class _Run:
         ports, terms = self._ports_of(part), self._terms_of(wave)
 
         async def one(item: ItemResult) -> ItemResult:
-            if item.item.want is not Want.ENABLED or not item.can_roll_back:
+            if item.item.want is not Want.ENABLED or self._lock_failure(part, item.item) is not None:
                 return item
-            return await roll_back(item, ports, terms)
+            item = continued(item, part.cluster.name, self._options.begun)
+            return await roll_back(item, ports, terms) if item.can_roll_back else item
 
         async with slots:
             items = await asyncio.gather(*(one(item) for item in done.items))
@@ -173,6 +207,10 @@ class _Run:
             return None
         verdict, reason = concluding.verdict_on_failure(error, refused=True, sent=False)
         return ItemResult(item=item, result=concluding.blank(item, part.cluster, verdict, reason))
+
+    def _begun_in(self, part: ClusterPlan, item: ItemPlan) -> bool:
+        begun = self._options.begun
+        return begun is not None and (part.cluster.name, item.subject.model.name) in begun.items
 
     def _lock_failure(self, part: ClusterPlan, item: ItemPlan) -> ClusterError | None:
         return self._unlockable.get((part.cluster.name, item.subject.model.name))
@@ -226,8 +264,3 @@ class _Run:
             wave, failure = self._failed
             reason = Reason(code="step-failed", message=f"step {wave.step} failed ({failure}): nothing was sent here")
         return [concluding.blank(item, part.cluster, Verdict.NOT_RUN, reason) for item in part.items]
-
-
-def is_due(item: ItemPlan) -> bool:
-    """Whether anything would be sent for this item."""
-    return not item.held_by and not item.refusals and (item.is_change or item.soak_due)

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.objects import JsonObject, ObjectRef, dig
+from orchestrator.core.plan import Verb
 from orchestrator.core.records import canonical_json
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
@@ -81,9 +82,11 @@ class Sender:
             self.remember(verb, ref, trace and trace(None))
             self.emit(EventType.ANSWERED, {**about, "error": "no-answer"})
             raise
-        self.remember(verb, ref, trace and trace(answer))
+        written = trace and trace(answer)
+        self.remember(verb, ref, written)
         self.refused = None
-        self.emit(EventType.ANSWERED, {**about, **_answer_words(answer)})
+        made = {"created": written.created} if written and written.verb is Verb.CREATE else {}
+        self.emit(EventType.ANSWERED, {**about, **_answer_words(answer), **made})
         return answer
 
     def remember(self, verb: str, ref: ObjectRef, written: Written | None) -> None:
