@@ -184,6 +184,32 @@ async def test_a_static_pod_is_residue_and_its_node_is_named(takedown: Takedown,
     assert len(takedown.pods(elsewhere)) == 1
 
 
+async def test_a_static_pod_whose_mirror_is_made_anew_under_the_guard_is_never_proven_gone(
+    takedown: Takedown, elsewhere: str, image: str
+) -> None:
+    """While its mirror is away nothing is seen of it; the guard lets the mirror come back, and so it is found."""
+    await takedown.region.bring_to(takedown.release)
+    mirror = pod_of("static", elsewhere, image=image, annotations={"kubernetes.io/config.mirror": "abc"})
+    mirror["spec"]["nodeName"] = (takedown.region.witness.get("nodes") or {})["items"][0]["metadata"]["name"]
+    takedown.create(mirror)
+    made: list[str] = []
+
+    def restart(event: Event) -> None:
+        if event.type.value == "guardTried" and not made:
+            takedown.kubectl("delete", "pod", "static", "-n", elsewhere, "--force", "--grace-period=0")
+            made.append("away")
+        elif event.type.value == "soaking" and made == ["away"]:
+            made.append(takedown.kubectl("create", "-f", "-", stdin=mirror))
+
+    takedown.on_event = restart
+
+    item = await takedown.run()
+
+    assert len(made) == 2, made
+    assert (item.verdict.value, item.guard) == ("residue", "proven"), item.reasons
+    assert "mirror-pod" in codes(item)
+
+
 async def test_an_owner_of_an_unknown_kind_is_named_and_its_pods_stay_away(
     takedown: Takedown, elsewhere: str, image: str
 ) -> None:
