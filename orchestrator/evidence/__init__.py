@@ -9,13 +9,22 @@ from orchestrator.evidence.journal import (
     FileJournal,
     JournalContents,
     JournalRecord,
+    is_run_id,
     new_run_id,
     open_journal,
     read_journal,
     run_directory,
 )
 from orchestrator.evidence.private import run_digest, write_new
-from orchestrator.evidence.run_record import RunRecord, read_run, write_about, write_result
+from orchestrator.evidence.run_record import (
+    RunRecord,
+    list_runs,
+    read_heads,
+    read_run,
+    write_about,
+    write_request,
+    write_result,
+)
 from orchestrator.evidence.signing import PublicKey, SigningKey, load_public_key, load_signing_key
 from orchestrator.evidence.verifying import verify_bundle
 
@@ -27,10 +36,13 @@ __all__ = [
     "RunRecord",
     "SigningKey",
     "bundle_lines",
+    "is_run_id",
+    "list_runs",
     "load_public_key",
     "load_signing_key",
     "new_run_id",
     "open_journal",
+    "read_heads",
     "read_journal",
     "read_run",
     "run_digest",
@@ -38,5 +50,6 @@ __all__ = [
     "verify_bundle",
     "write_about",
     "write_new",
+    "write_request",
     "write_result",
 ]

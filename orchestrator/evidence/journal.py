@@ -40,9 +40,14 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def is_run_id(text: str) -> bool:
+    """Whether it has the form of a run's identity."""
+    return _RUN.fullmatch(text) is not None
+
+
 def run_directory(state: Path, run: str) -> Path:
     """Where a run is kept under the state folder; raises `UsageError` when `run` is no identity of a run."""
-    if not _RUN.fullmatch(run):
+    if not is_run_id(run):
         raise UsageError("not the identity of a run", hint="it looks like 20261123T204500Z-3f9a")
     return state / "runs" / run
 

@@ -1,6 +1,7 @@
 """What a run leaves beside its journal: `about.json` at its start, `result.json` at its end, the key of its hashes.
 
-It refuses to stop a run because a disk is full: what could not be written is missing, and evidence made of it says so.
+`request.json` says how it was asked and by which process: what `runs resume` needs, and no part of its evidence. It
+refuses to stop a run because a disk is full: what could not be written is missing, and evidence made of it says so.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any, Final
 
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.redaction import redact
-from orchestrator.errors import UsageError
-from orchestrator.evidence.journal import FILE_NAME, JournalContents, read_journal
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.evidence.journal import FILE_NAME, JournalContents, is_run_id, read_journal
 from orchestrator.evidence.private import make_private, run_digest, write_new
 
 ABOUT: Final = "about.json"
 RESULT: Final = "result.json"
+REQUEST: Final = "request.json"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -34,6 +36,8 @@ class RunRecord:
     journal: JournalContents
     gaps: tuple[str, ...] = ()
     """What is missing or cannot be read, in words."""
+    request: JsonObject | None = None
+    """How it was asked, and by which process; None where that is not kept."""
 
 
 def write_about(directory: Path, about: Mapping[str, Any]) -> bool:
@@ -44,6 +48,23 @@ def write_about(directory: Path, about: Mapping[str, Any]) -> bool:
 def write_result(directory: Path, result: Mapping[str, Any]) -> bool:
     """Keep what a run came to, its RunResult as JSON, less secrets; whether that could be written."""
     return _write(directory, RESULT, result)
+
+
+def write_request(directory: Path, request: Mapping[str, Any]) -> bool:
+    """Keep how a run was asked and by which process, less secrets; whether that could be written."""
+    return _write(directory, REQUEST, request)
+
+
+def list_runs(state: Path) -> tuple[str, ...]:
+    """Identities of all runs under the state folder, the newest first. Raises OrchestratorError when it is closed."""
+    folder = state / "runs"
+    try:
+        found = [entry.name for entry in folder.iterdir() if is_run_id(entry.name) and entry.is_dir()]
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise OrchestratorError(f"the runs in {folder} cannot be read: {error.strerror}", code="state") from error
+    return tuple(sorted(found, reverse=True))
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -60,7 +81,20 @@ def read_run(directory: Path) -> RunRecord:
         journal = read_journal(directory / FILE_NAME)
     else:
         gaps.append("the journal is missing")
-    return RunRecord(run=directory.name, about=about, result=result, journal=journal, gaps=tuple(gaps))
+    return RunRecord(
+        run=directory.name,
+        about=about,
+        result=result,
+        journal=journal,
+        gaps=tuple(gaps),
+        request=_read(directory / REQUEST, []),
+    )
+
+
+def read_heads(directory: Path) -> tuple[JsonObject | None, JsonObject | None, JsonObject | None]:
+    """About, request and result of a run, each None where it is not kept: all that a list of runs needs."""
+    about, request, result = (_read(directory / name, []) for name in (ABOUT, REQUEST, RESULT))
+    return about, request, result
 
 
 def _write(directory: Path, name: str, document: Mapping[str, Any]) -> bool:
