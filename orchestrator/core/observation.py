@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Match, Model
@@ -123,3 +123,21 @@ class Settled:
     verified_at: datetime | None = None
     probes: tuple[ProbeOutcome, ...] = ()
     """What the probes said last."""
+
+
+class Departure(Protocol):
+    """What a watch saw of a model's end so far: moments of events, on which no verdict rests."""
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """When every controller said that it runs nothing; None while one does, or nobody can see."""
+        ...
+
+    @property
+    def last_pod_gone_at(self) -> datetime | None:
+        """When its last pod went; None while one is there, where none was seen, or nobody can see."""
+        ...
+
+    def extend(self, subject: Subject) -> None:
+        """Watch this subject from now on: more turned out to be the model's."""
+        ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from orchestrator.core.objects import JsonObject, ObjectRef, Resource
 
 if TYPE_CHECKING:
     from orchestrator.core.events import Event
-    from orchestrator.core.observation import Settled, Subject, Traces
+    from orchestrator.core.observation import Departure, Settled, Subject, Traces
     from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
     from orchestrator.core.verdict import Judgement
 
@@ -172,8 +173,13 @@ class ClusterWriter(ClusterReader, Protocol):
         """Write `/scale`; returns the Scale object. The version, when given, is a precondition."""
         ...
 
-    async def delete(self, ref: ObjectRef, *, uid: str, grace_seconds: int | None = None) -> None:
-        """Delete the object with this uid (background propagation); nothing happens when it is gone already."""
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str | None = None, grace_seconds: int | None = None
+    ) -> None:
+        """Delete the object with this uid (background propagation); nothing happens when it is gone already.
+
+        Raises `Conflict` when `resource_version` is given and somebody wrote to the object since.
+        """
         ...
 
 
@@ -241,6 +247,15 @@ class Verifier(Protocol):
         """Look for everything of the model, in all namespaces where the subject asks for that; changes nothing.
 
         Raises `Unreachable`.
+        """
+        ...
+
+    def watch_departure(
+        self, reader: ClusterReader, subject: Subject, *, tell: Callable[[datetime], None]
+    ) -> AbstractAsyncContextManager[Departure]:
+        """Watch the model go for as long as one is inside; `tell` hears at once when its last pod is gone.
+
+        Raises no `ClusterError`: what cannot be watched has no times.
         """
         ...
 

@@ -15,12 +15,13 @@ from orchestrator.core.events import EventType
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
-from orchestrator.core.observation import Expectation, PodTrace, Settled, Subject, Traces
+from orchestrator.core.observation import Departure, Expectation, PodTrace, Settled, Subject, Traces
 from orchestrator.core.takedown import DRAIN_FLOOR, Darkening
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Judgement, Readiness, Reason
 from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.darkness import DarkClusterPorts
+from orchestrator.execution.departing import with_moments
 from orchestrator.execution.keeping import keep_restore_record
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
@@ -99,12 +100,12 @@ class Absence:
         record = RestoreRecord(model=self._sender.model, ref=ref_of(whole), uid=uid, before={}, whole=whole)
         await self._steps.attempt(keep_restore_record(self._sender, record), ref_of(record.to_secret()))
 
-    async def prove(self, deadline: float) -> Settled:
+    async def prove(self, deadline: float, departure: Departure) -> Settled:
         """Wait until nothing of it is left and that has held for the soak, or `deadline` passes. Raises `Unreachable`.
 
         Raises `Interrupted` when the run is asked to stop.
         """
-        settled, strays = await self._settle(deadline), frozenset[str]()
+        settled, strays = await self._settle(deadline, departure), frozenset[str]()
         for _ in range(_ROUNDS):
             found = frozenset(str(reason.object) for reason in settled.judgement.reasons if reason.code == "stray")
             if found - strays and self._ports.clock.elapsed() < deadline:
@@ -113,14 +114,13 @@ class Absence:
                 await self.delete_unowned()
             elif settled.judgement.readiness is not Readiness.DONE or await self._has_kept_its_guard():
                 break
-            settled = _joined(settled, await self._settle(deadline))
+            settled = _joined(settled, await self._settle(deadline, departure))
         else:
             if not await self._guard.is_in_place():
                 self._guard.status = "absent"
         await self._doubt_lost_pods()
-        if settled.last_pod_gone_at is None and self._gone_at is not None:
-            settled = replace(settled, last_pod_gone_at=self._gone_at)
-        return settled
+        settled = with_moments(settled, departure)
+        return replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at)
 
     def who_reverted(self, live: JsonObject) -> tuple[Reason, ...]:
         """Who asked for replicas again, by the field managers of a live workload that was stopped."""
@@ -148,9 +148,10 @@ class Absence:
         found = tuple(Expectation(ref, None, Wanted(replicas=0)) for ref in self.owners if ref not in named)
         return replace(self._subject, expectations=(*self._subject.expectations, *found), guard=self._guard.status)
 
-    async def _settle(self, deadline: float) -> Settled:
+    async def _settle(self, deadline: float, departure: Departure) -> Settled:
         draining = asyncio.create_task(self._drain(deadline), name="drain")
         subject, soak = self._now_wanted(), self._darkening.soak
+        departure.extend(subject)
         # Pods may be gone before they are ever looked at: whatever was scaled down had some.
         had_pods = any(one.presence != "gone" for one in self._traces.pods) or bool(self._sender.written)
 

@@ -24,6 +24,7 @@ from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.changes import send_change
 from orchestrator.execution.cutting import cut_route
 from orchestrator.execution.darkness import DarkClusterPorts, Lifted, dark_verdict
+from orchestrator.execution.departing import DepartureNews
 from orchestrator.execution.halting import halt, is_anothers
 from orchestrator.execution.keeping import is_lifted, keep_hold, keep_restore_record, write_standing
 from orchestrator.execution.observing import observe
@@ -49,6 +50,7 @@ class DarkItem:
         self._result = replace(blank, holds=tuple(dict.fromkeys((*item.held_by, darkening.hold.name))))
         self._sender = Sender(ports, item.subject.model.name, item.step)
         self._steps = Steps()
+        self._departures = DepartureNews(self._sender)
         self._guard = GuardBinding(darkening.guard, ports.guard_prover, self._sender, self._steps)
         self._refs = dict.fromkeys(_workloads_of(item))
         self._is_held = False
@@ -74,10 +76,11 @@ class DarkItem:
         if await self._steps.ask(is_lifted(self._ports.writer, self._darkening.hold)):
             raise Lifted(self._darkening.hold.name)
         deadline = self._ports.clock.elapsed() + self._ports.cluster_deadline
-        async with asyncio.timeout(self._ports.cluster_deadline):
-            took_over_at = await self._begin()
-            await self._send_everything(took_over_at)
-        settled = await self._absence.prove(deadline)
+        async with self._departures.watch(self._item.subject) as departure:
+            async with asyncio.timeout(self._ports.cluster_deadline):
+                took_over_at = await self._begin()
+                await self._send_everything(took_over_at)
+            settled = await self._absence.prove(deadline, departure)
         await self._conclude(settled, deadline)
 
     async def _begin(self) -> float | None:
@@ -211,8 +214,7 @@ class DarkItem:
         probes = [{"url": one.url, "refused": one.refused, "message": one.message} for one in settled.probes]
         if probes:
             self._sender.emit(EventType.CHECKED, {"readiness": settled.judgement.readiness.value, "probes": probes})
-        if settled.last_pod_gone_at is not None:
-            self._sender.emit(EventType.LAST_POD_GONE, {"at": settled.last_pod_gone_at.isoformat()})
+        self._departures.tell(settled.last_pod_gone_at)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, Lifted):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator import plugins
+from orchestrator.core.kind import Kind, Pause
 from orchestrator.core.objects import JsonObject, dig, ref_of
 from orchestrator.core.observation import Expectation, Observation, Subject
 from orchestrator.core.verdict import Assessment, Readiness
@@ -190,11 +191,20 @@ def is_stopped(subject: Subject, observation: Observation) -> bool:
             continue
         try:
             assessment = kind.workload.assess_stopped(live, expectation.wanted)
-            if any(reason.code != "terminating-left" for reason in assessment.reasons):
+            still = {"terminating-left", "can-wake"} if _is_paused(kind, live) else {"terminating-left"}
+            if any(reason.code not in still for reason in assessment.reasons):
                 return False
         except READING_ERRORS:
             return False
     return True
+
+
+def _is_paused(kind: Kind, live: JsonObject) -> bool:
+    """Whether everything is written that keeps it from starting anything: what it could do besides is no fault of its.
+
+    A DaemonSet stays one that could run wherever a node fits.
+    """
+    return kind.pause is not None and kind.pause(live) == Pause()
 
 
 def _serves(endpoint: JsonObject) -> bool:

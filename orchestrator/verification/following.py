@@ -16,7 +16,7 @@ from orchestrator.errors import ClusterError, NotFound, Unreachable
 from orchestrator.verification.needs import Need
 
 Listener: TypeAlias = Callable[[], None]
-_Key: TypeAlias = tuple[int, str, str, str, str, str]
+_Key: TypeAlias = tuple[int, str, str, str, str, str, tuple[str, ...]]
 
 _KEPT_OF_NODES = ("conditions", "allocatable")
 
@@ -44,6 +44,10 @@ class FollowedList:
     def objects(self) -> Iterable[JsonObject]:
         """The objects as they stand."""
         return self._objects.values()
+
+    def has(self, obj: JsonObject) -> bool:
+        """Whether this very object, as it was handed out, still stands."""
+        return self._objects.get(_place(obj)) is obj
 
     def take(self, change: Change) -> None:
         """Take over one step of the followed list."""
@@ -80,7 +84,7 @@ class Follows:
     @asynccontextmanager
     async def follow(self, reader: ClusterReader, need: Need, listener: Listener) -> AsyncIterator[FollowedList]:
         """The list that a need asks for, followed while anybody is inside; `listener` hears of every change."""
-        key = (id(reader), need.api_version, need.kind, need.namespace, need.labels, need.model)
+        key = (id(reader), need.api_version, need.kind, need.namespace, need.labels, need.model, need.wholly)
         followed = self._lists.get(key)
         if followed is None or (followed.task is not None and followed.task.done()):
             followed = self._lists[key] = FollowedList(need.keep)

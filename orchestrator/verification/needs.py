@@ -35,6 +35,8 @@ class Need:
     """Objects that matter; every one when empty."""
     model: str = ""
     """Whose objects `keep` picks; part of what tells one need from another."""
+    wholly: tuple[str, ...] = ()
+    """Namespaces of which `keep` picks everything; it tells one need from another, too."""
     keep: Keep | None = field(default=None, compare=False)
     """Whether an object can matter at all; everything does when absent."""
 
@@ -48,7 +50,8 @@ def needs_of(subject: Subject) -> tuple[Need, ...]:
     matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
     found = list(_objects(matter, subject))
     if looks_everywhere(subject):
-        found.append(Need("pods", "v1", "Pod", model=subject.model.name, keep=pods_to_keep(subject)))
+        wholly = namespaces_of(subject)
+        found.append(Need("pods", "v1", "Pod", model=subject.model.name, wholly=wholly, keep=pods_to_keep(subject)))
     for namespace in namespaces_of(subject):
         if not looks_everywhere(subject):
             found.append(Need("pods", "v1", "Pod", namespace))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Subject, Traces
 from orchestrator.core.ports import Clock, ClusterReader, Prober
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Want
+from orchestrator.verification.departing import DepartureWatch, watch_departure
 from orchestrator.verification.disabled import is_stopped
 from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs_probes_only
 from orchestrator.verification.following import Follows
@@ -62,6 +64,15 @@ class LiveVerifier:
     async def ask_probes(self, subject: Subject) -> tuple[ProbeOutcome, ...]:
         """What the model's probes say now."""
         return await ask_probes(subject, self._prober)
+
+    def watch_departure(
+        self, reader: ClusterReader, subject: Subject, *, tell: Callable[[datetime], None]
+    ) -> AbstractAsyncContextManager[DepartureWatch]:
+        """Watch the model go for as long as one is inside; `tell` hears at once when its last pod is gone.
+
+        Raises no `ClusterError`: what cannot be watched has no times.
+        """
+        return watch_departure(DepartureWatch(self._follows, reader, subject, self.clock, tell))
 
     async def settle(
         self, reader: ClusterReader, subject: Subject, *, deadline: float, soak: float, tell: Tell

@@ -21,10 +21,14 @@ from orchestrator.verification.needs import Need, later_needs, needs_of
 class LiveView:
     """Everything that the subject needs, followed for as long as one is inside this context."""
 
-    def __init__(self, follows: Follows, reader: ClusterReader, subject: Subject) -> None:
+    def __init__(
+        self, follows: Follows, reader: ClusterReader, subject: Subject, *, parts: frozenset[str] | None = None
+    ) -> None:
         self._follows = follows
         self._reader = reader
         self._subject = subject
+        self._parts = parts
+        """Only what fills these fields of an observation; everything when None."""
         self._stack = AsyncExitStack()
         self._lists: dict[Need, FollowedList] = {}
         self.changed = asyncio.Event()
@@ -37,7 +41,8 @@ class LiveView:
     async def __aenter__(self) -> LiveView:
         try:
             for need in needs_of(self._subject):
-                await self._add(need)
+                if self._parts is None or need.part in self._parts:
+                    await self._add(need)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -62,13 +67,21 @@ class LiveView:
 
         Raises `Unreachable` when the cluster stopped answering, and whatever defect ended a watch.
         """
-        observation = self._assemble(at)
+        observation = self.known(at)
         for need in later_needs(self._subject, observation, exhaustively=False):
             if need not in self._lists:
                 await self._add(need)
         return observation
 
-    def _assemble(self, at: datetime) -> Observation:
+    def lists(self, obj: JsonObject) -> bool:
+        """Whether this very version of an object is still in one of the lists."""
+        return any(followed.has(obj) for followed in self._lists.values())
+
+    def known(self, at: datetime) -> Observation:
+        """Everything as it stands, as far as it is followed already.
+
+        Raises `Unreachable` when the cluster stopped answering, and whatever defect ended a watch.
+        """
         unseen: list[Reason] = []
         items: dict[Need, list[JsonObject]] = {}
         for need, followed in self._lists.items():

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import itertools
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -145,10 +146,15 @@ class MemoryCluster:
         self._store(ref, live)
         return {"kind": "Scale", "metadata": {"name": ref.name}}
 
-    async def delete(self, ref: ObjectRef, *, uid: str, grace_seconds: int | None = None) -> None:
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str | None = None, grace_seconds: int | None = None
+    ) -> None:
         await self._answer("delete", ref)
-        if dig(self.objects.get(ref), "metadata", "uid") == uid:
-            del self.objects[ref]
+        if dig(self.objects.get(ref), "metadata", "uid") != uid:
+            return
+        if resource_version not in (None, self.objects[ref]["metadata"]["resourceVersion"]):
+            raise Conflict("somebody wrote in between")
+        del self.objects[ref]
 
     def writes(self) -> list[str]:
         """Requests that changed something."""
@@ -180,6 +186,16 @@ def judgement(readiness: Readiness, want: Want = Want.ENABLED) -> Judgement:
     return Judgement(readiness, seen, reasons, ReplicaCount(desired=3, ready=3, pods=3), "r1")
 
 
+class UnseenDeparture:
+    """A watch that sees nothing."""
+
+    stopped_at: datetime | None = None
+    last_pod_gone_at: datetime | None = None
+
+    def extend(self, subject: Subject) -> None:
+        """There is nothing to watch."""
+
+
 @dataclass
 class ToldVerifier:
     """A verifier that says what it is told for each cluster, and remembers what it was asked."""
@@ -202,6 +218,12 @@ class ToldVerifier:
         if subject.cluster in self.raises:
             raise self.raises[subject.cluster]
         return self.traces.get(subject.cluster, Traces())
+
+    @asynccontextmanager
+    async def watch_departure(
+        self, reader: ClusterReader, subject: Subject, *, tell: Callable[[datetime], None]
+    ) -> AsyncIterator[UnseenDeparture]:
+        yield UnseenDeparture()
 
     async def settle(
         self,
