@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from orchestrator import evidence, execution, plugins
 from orchestrator.core.events import Event
@@ -17,8 +18,11 @@ from orchestrator.core.verdict import Reason
 from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
 from orchestrator.errors import ConflictRefusal, HoldRefusal, RefusedError, SafetyRefusal
+from orchestrator.execution.begun import Begun
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan, local_user
+from orchestrator.workflow.asked import Asked, to_kept
+from orchestrator.workflow.processes import this_process
 from orchestrator.workflow.session import Session
 
 
@@ -35,6 +39,12 @@ class RunRequest:
     """Whether an item that a hold keeps off costs exit code 1."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     tell: Callable[[Event], None] = lambda event: None
+    asked: Asked | None = None
+    """How it was asked, kept so that it can be asked again; None where nobody could."""
+    continues: str | None = None
+    """The run that was cut off and is continued."""
+    begun: Begun | None = None
+    """What that run, and those that it continued, had begun."""
 
 
 async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunResult:
@@ -43,10 +53,11 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
     began, started = session.clock.now(), session.clock.elapsed()
     run = evidence.new_run_id(began)
     directory = request.state / "runs" / run
-    if plan.is_due:
-        evidence.write_about(directory, about_plan(plan, began))
+    is_kept = plan.is_due or request.begun is not None
+    if is_kept:
+        keep_beginning(directory, about_plan(plan, began), request)
     async with HttpProber() as prober:
-        with evidence.open_journal(directory, due=plan.is_due) as journal:
+        with evidence.open_journal(directory, due=is_kept) as journal:
             outcome = await execution.execute(
                 plan,
                 execution.RunPorts(
@@ -64,6 +75,7 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
                     wait_lock=request.wait_lock,
                     cluster_deadline=request.cluster_deadline,
                     stop=request.stop,
+                    begun=request.begun,
                 ),
             )
     code = (
@@ -83,9 +95,18 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
         error=outcome.error,
         items=outcome.items,
     )
-    if plan.is_due:
+    if is_kept:
         evidence.write_result(directory, schemas.as_printed(result))
     return result
+
+
+def keep_beginning(directory: Path, about: Mapping[str, Any], request: RunRequest) -> bool:
+    """Keep what a run is about, and how it can be asked again; whether all of that could be written."""
+    continues = {"continues": request.continues} if request.continues else {}
+    asked = to_kept(request.asked) if request.asked else {}
+    process = {**this_process(), "holder": holder_of(directory.name)}
+    is_kept = evidence.write_request(directory, {"process": process, **asked})
+    return evidence.write_about(directory, {**about, **continues}) and is_kept
 
 
 def clusters_of(plan: Plan) -> tuple[str, ...]:

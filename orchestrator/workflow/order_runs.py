@@ -17,7 +17,7 @@ from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan
-from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of
+from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, keep_beginning
 from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import share_ledgers
@@ -34,7 +34,7 @@ async def carry_out_order(
     began, started = session.clock.now(), session.clock.elapsed()
     run = evidence.new_run_id(began)
     directory = request.state / "runs" / run
-    is_kept = evidence.write_about(directory, _about(order, plan, began))
+    is_kept = keep_beginning(directory, _about(order, plan, began), request)
     async with HttpProber() as prober:
         with evidence.open_journal(directory) as journal:
             outcome = await execute(
