@@ -17,7 +17,7 @@ USUAL := not long and not ui and not traffic
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
-	package lock clean
+	reference package lock clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -98,6 +98,9 @@ test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to p
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 	$(BIN)/python tests/bench/quick.py --runs $(RUNS)
+
+reference: install  ## Write docs/reference.md anew from the schemas
+	$(BIN)/python .ci/reference.py
 
 package: install  ## Build sdist and wheel into dist/
 	$(BIN)/python -m build --no-isolation
