@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from orchestrator.core.text import printable
 from orchestrator.delivery.entries import ClientCertificate, Context, ExecSpec, Server, User
+from orchestrator.delivery.files import read_file
 from orchestrator.errors import Unreachable
 
 EXEC_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -87,10 +88,12 @@ class Entry:
         if path is None:
             return None
         try:
-            with path.open("rb") as file:
-                return file.read(_CONTENT_LIMIT)
+            found = read_file(path, _CONTENT_LIMIT + 1)
         except (OSError, ValueError) as error:
             self.refuse(f"`{key}` {path} cannot be read: {getattr(error, 'strerror', None) or 'bad path'}")
+        if len(found) > _CONTENT_LIMIT:
+            self.refuse(f"`{key}` {path} is larger than {_CONTENT_LIMIT // 1024 // 1024} MiB")
+        return found
 
     def _text(self, value: Any, key: str) -> str | None:
         if value is None:
@@ -107,10 +110,11 @@ def read_context(name: str, context: Entry, cluster: Entry, user: Entry) -> Cont
             entry.refuse("the file has this name twice")
         if not isinstance(entry.body, Mapping):
             entry.refuse("is no mapping")
-    return Context(name=name, file=context.file, server=_server(cluster), user=_user(user))
+    return Context(name=name, file=context.file, server=read_server(cluster), user=_user(user))
 
 
-def _server(entry: Entry) -> Server:
+def read_server(entry: Entry) -> Server:
+    """How the server of an entry is reached and trusted; raises `Unreachable` (code `context`)."""
     authorities = entry.content("certificate-authority")
     insecure = entry.flag("insecure-skip-tls-verify")
     if insecure and authorities:
@@ -136,7 +140,7 @@ def _server_url(entry: Entry) -> str:
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
-    if not valid or parts.query or parts.fragment or parts.username is not None or not url.isprintable():
+    if not valid or parts.query or parts.fragment or parts.username is not None or not url.isprintable() or " " in url:
         entry.refuse("its server is no usable http or https address")
     return url.rstrip("/")
 

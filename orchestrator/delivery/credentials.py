@@ -16,6 +16,7 @@ from orchestrator.core.objects import dig
 from orchestrator.core.ports import Clock
 from orchestrator.delivery.entries import ClientCertificate, ExecSpec, Server, User
 from orchestrator.delivery.exec_plugin import ExecRunner, plugin_failure
+from orchestrator.delivery.files import read_file
 from orchestrator.delivery.sharing import SingleFlight
 from orchestrator.errors import Unauthenticated
 
@@ -93,8 +94,7 @@ class TokenFileSource:
         if self._user.token_file is None:
             return
         try:
-            with self._user.token_file.open("rb") as file:
-                token = file.read(_TOKEN_FILE_LIMIT).decode("ascii").strip()
+            token = read_file(self._user.token_file, _TOKEN_FILE_LIMIT).decode("ascii").strip()
         except (OSError, ValueError):
             # As in kubectl, the token that was read last stays in use.
             return

@@ -55,7 +55,10 @@ class ExecRunner:
             self._fail(spec, "needs a terminal, which it does not get here", hint="log in with kubectl first")
         environment = {**self._environ, **dict(spec.environment)}
         command = self._find(spec, environment)
-        environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(_exec_info(spec, server)).decode()
+        try:
+            environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(_exec_info(spec, server)).decode()
+        except TypeError:
+            self._fail(spec, "cannot be told its configuration: that is no JSON")
         async with self._slot():
             code, stdout, stderr = await self._execute(spec, command, environment)
         if code != 0:

@@ -19,16 +19,18 @@ import yaml
 
 from orchestrator.core.objects import dig
 from orchestrator.core.text import printable
-from orchestrator.delivery.contexts import EXEC_CONFIG, Entry, read_context
-from orchestrator.delivery.entries import Context, Server, User
+from orchestrator.delivery.contexts import EXEC_CONFIG, Entry, read_context, read_server
+from orchestrator.delivery.entries import Context, User
+from orchestrator.delivery.files import read_file
+from orchestrator.delivery.yaml_limits import TooMuch, check_limits
 from orchestrator.errors import DocumentError, Unreachable
 
 IN_CLUSTER = "in-cluster"
 """Name of the context that stands for the service account of the pod we run in."""
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SIZE_LIMIT = 32 * 1024 * 1024
-# libyaml and PyYAML recurse in C: nesting far deeper than this ends the process with a segmentation fault.
-_DEPTH_LIMIT = 64
+_PIPE_SECONDS = 10.0
+"""How long a kubeconfig that comes through a pipe is waited for: somebody may be fetching it."""
 _SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 
 
@@ -61,24 +63,24 @@ class _File:
 class Kubeconfig:
     """The merged contexts."""
 
-    def __init__(self, files: list[_File], *, pod: Context | None = None) -> None:
+    def __init__(self, files: list[_File], *, pod: Mapping[str, str] | None = None) -> None:
         self._pod = pod
         self._entries: dict[tuple[str, str], Entry] = {}
         for file in files:
             for key, entry in file.entries.items():
                 self._entries.setdefault(key, entry)
         current = (file.current_context for file in files if file.current_context)
-        self.current_context = next(current, pod.name if pod else None)
+        self.current_context = next(current, IN_CLUSTER if pod else None)
 
     def contexts(self) -> tuple[str, ...]:
         """The names of all contexts, usable or not, in the order of the files."""
         names = tuple(name for section, name in self._entries if section == "contexts")
-        return (*names, self._pod.name) if self._pod else names
+        return (*names, IN_CLUSTER) if self._pod else names
 
     def context(self, name: str) -> Context:
         """The context of this name. Raises `Unreachable` (code `context`) when it is absent or cannot be used."""
-        if self._pod is not None and name == self._pod.name:
-            return self._pod
+        if self._pod is not None and name == IN_CLUSTER:
+            return _service_account(self._pod)
         entry = self._entries.get(("contexts", name))
         if entry is None:
             raise Unreachable(
@@ -110,7 +112,7 @@ def load_kubeconfig(explicit: Path | None = None, environ: Mapping[str, str] | N
     candidates = named or [_home(environ) / ".kube" / "config"]
     files = [_read(path) for path in dict.fromkeys(candidates) if _is_there(path)]
     in_pod = not named and not files and environ.get("KUBERNETES_SERVICE_HOST")
-    return Kubeconfig(files, pod=_service_account(environ) if in_pod else None)
+    return Kubeconfig(files, pod=environ if in_pod else None)
 
 
 def _is_there(path: Path) -> bool:
@@ -142,14 +144,14 @@ def _read(path: Path) -> _File:
 
 def _parse(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            text = file.read(_SIZE_LIMIT + 1)
-    except OSError as error:
-        raise DocumentError(f"cannot be read: {error.strerror}", file=str(path)) from error
+        text = read_file(path, _SIZE_LIMIT + 1, pipe_seconds=_PIPE_SECONDS)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "bad path"
+        raise DocumentError(f"cannot be read: {why}", file=str(path)) from error
     if len(text) > _SIZE_LIMIT:
         raise DocumentError(f"is larger than {_SIZE_LIMIT // 1024 // 1024} MiB", file=str(path))
     try:
-        _refuse_depth(text, path)
+        check_limits(text, _TextLoader)
         # The loader is a safe one: it makes mappings, lists and text, never objects.
         document = yaml.load(text, Loader=_TextLoader) or {}  # noqa: S506
         if EXEC_CONFIG.encode() in text:
@@ -159,6 +161,8 @@ def _parse(path: Path) -> Any:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         # Only the problem is told, never the snippet around it: that could be a token.
         raise DocumentError(f"is no YAML: {printable(error.problem)}", file=str(path), line=line) from None
+    except TooMuch as error:
+        raise DocumentError(str(error), file=str(path)) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise DocumentError("is no YAML", file=str(path)) from None
 
@@ -170,27 +174,17 @@ def _restore_plugin_values(document: Any, typed: Any) -> None:
             cluster["cluster"]["extensions"] = values["cluster"]["extensions"]
 
 
-def _refuse_depth(text: bytes, path: Path) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=_TextLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEPTH_LIMIT:
-            raise DocumentError(f"is nested deeper than {_DEPTH_LIMIT} levels", file=str(path))
-
-
 def _service_account(environ: Mapping[str, str]) -> Context:
+    """The pod's own context; raises `Unreachable` (code `context`) where its environment makes no address."""
     host = environ["KUBERNETES_SERVICE_HOST"]
     host = f"[{host}]" if ":" in host else host
-    port = environ.get("KUBERNETES_SERVICE_PORT", "443")
-    authorities = _SERVICE_ACCOUNT / "ca.crt"
+    server = {"server": f"https://{host}:{environ.get('KUBERNETES_SERVICE_PORT') or '443'}"}
+    if (_SERVICE_ACCOUNT / "ca.crt").exists():
+        server["certificate-authority"] = "ca.crt"
+    entry = Entry("clusters", IN_CLUSTER, server, _SERVICE_ACCOUNT / "environment")
     return Context(
         name=IN_CLUSTER,
         file=_SERVICE_ACCOUNT,
-        server=Server(
-            url=f"https://{host}:{port}", authorities=authorities.read_bytes() if authorities.exists() else None
-        ),
+        server=read_server(entry),
         user=User(token_file=_SERVICE_ACCOUNT / "token"),
     )

@@ -9,11 +9,16 @@ import hashlib
 import os
 import ssl
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.core.text import printable
 from orchestrator.delivery.entries import ClientCertificate, Server
 from orchestrator.errors import Unauthenticated, Unreachable
+
+_PREFIX = "orchestrator-"
+_IN_MEMORY = "/proc/self/fd/"
 
 
 class TlsContexts:
@@ -79,15 +84,46 @@ def _trust(context: ssl.SSLContext, authorities: bytes) -> None:
 
 
 def _present(context: ssl.SSLContext, client: ClientCertificate) -> None:
-    # OpenSSL reads keys from files only: one that nobody else may open, gone again before anything else happens.
-    descriptor, name = tempfile.mkstemp(prefix="orchestrator-")
+    # OpenSSL reads keys from files only.
+    try:
+        with _private_file(client.key + b"\n" + client.certificate) as name:
+            # Without a password OpenSSL would ask the terminal for one.
+            context.load_cert_chain(name, password="")
+    except ssl.SSLError as error:
+        raise Unauthenticated(
+            f"the client certificate cannot be used: {printable(error.reason or 'unreadable', 80)}"
+        ) from None
+    except ValueError:
+        raise Unauthenticated("the client certificate cannot be used: unreadable") from None
+    except OSError as error:
+        raise Unauthenticated(
+            f"the client certificate cannot be loaded: {printable(error.strerror or 'unreadable', 80)}"
+        ) from None
+
+
+@contextmanager
+def _private_file(content: bytes) -> Iterator[str]:
+    """A file that nobody else may open, gone at the end: in memory where the system can do that.
+
+    There a full or read-only disk cannot keep us from a cluster, and no key ever touches a disk.
+    """
+    descriptor, name = _memory_file() or tempfile.mkstemp(prefix=_PREFIX)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(client.key + b"\n" + client.certificate)
-        # Without a password OpenSSL would ask the terminal for one.
-        context.load_cert_chain(name, password="")
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or "unreadable"
-        raise Unauthenticated(f"the client certificate cannot be used: {printable(reason, 80)}") from None
+            file.write(content)
+            file.flush()
+            yield name
     finally:
-        Path(name).unlink()
+        if not name.startswith(_IN_MEMORY):
+            Path(name).unlink()
+
+
+def _memory_file() -> tuple[int, str] | None:
+    if not hasattr(os, "memfd_create") or not Path(_IN_MEMORY).is_dir():
+        return None
+    try:
+        descriptor = os.memfd_create(_PREFIX)
+    except OSError:
+        # A system that forbids it: a sandbox's filter of system calls.
+        return None
+    return descriptor, f"{_IN_MEMORY}{descriptor}"

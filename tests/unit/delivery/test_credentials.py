@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ class TestTokenFile:
             await given.source(User(token_file=path), SERVER).current()
         inline = given.source(User(token="inline", token_file=path), SERVER)
         assert (await inline.current()).authorization == "Bearer inline"
+
+    async def test_a_silent_pipe_in_its_place_blocks_nobody(self, tmp_path: Path) -> None:
+        """Opening it would wait for its other end, and every cluster with it."""
+        os.mkfifo(tmp_path / "token")
+        async with asyncio.timeout(5):
+            with pytest.raises(Unauthenticated):
+                await sources(ManualClock()).source(User(token_file=tmp_path / "token"), SERVER).current()
 
 
 class TestPlugin:

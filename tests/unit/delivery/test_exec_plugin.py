@@ -190,3 +190,11 @@ async def test_hanging_plugins_let_others_run(script: Write) -> None:
     for task in hanging:
         task.cancel()
     await asyncio.gather(*hanging, return_exceptions=True)
+
+
+@pytest.mark.parametrize("value", [b"binary", {1: "number as key"}, 2**70, "\ud800"], ids=str)
+async def test_a_configuration_that_is_no_json_is_the_plugins_error(script: Write, value: Any) -> None:
+    """YAML knows more than JSON does, and the file is not ours."""
+    server = Server(url="https://one.example", plugin_config=value)
+    error = await failure(script(printing(ANSWER)), server=server, provide_cluster_info=True)
+    assert "no JSON" in error.message

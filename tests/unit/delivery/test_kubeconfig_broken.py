@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from orchestrator.delivery import kubeconfig
 from orchestrator.delivery.kubeconfig import load_kubeconfig
 from orchestrator.errors import DocumentError, Unreachable
 from tests.unit.delivery.kubeconfigs import document, load
@@ -64,9 +70,27 @@ def test_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert caught.value.file == str(path)
 
 
-def test_alias_bomb_costs_nothing(tmp_path: Path) -> None:
-    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
-    assert load(tmp_path, "\n".join(lines)).contexts() == ()
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))], "expand"),
+        (["a0: &a0 {x: y}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 60))], "expand"),
+        (["a: &a [*a]"], "contains itself"),
+        (["a: " + "[" * 65 + "]" * 65], "nested deeper than 64"),
+    ],
+    ids=["aliases", "merge keys", "itself", "depth"],
+)
+def test_a_page_that_means_gigabytes_is_refused_before_it_is_built(
+    tmp_path: Path, lines: list[str], words: str
+) -> None:
+    """A merge key copies what it merges, and a plugin gets its configuration written out."""
+    with pytest.raises(DocumentError, match=words):
+        load(tmp_path, "\n".join(lines))
+
+
+def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
+    text = "users: [{name: one, user: &u {token: a}}, {name: two, user: *u}]"
+    assert load(tmp_path, text).contexts() == ()
 
 
 def test_too_large(tmp_path: Path) -> None:
@@ -83,3 +107,97 @@ def test_error_of_the_file_quotes_no_secret(tmp_path: Path) -> None:
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.line in (3, 4)
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 300, "x/" * 3000])
+def test_a_path_that_is_none_is_an_error_of_the_file(tmp_path: Path, name: str) -> None:
+    """`KUBECONFIG` is the environment's word, and no more trusted than a file's."""
+    with pytest.raises(DocumentError, match="cannot be read"):
+        load_kubeconfig(tmp_path / name, {})
+
+
+def test_a_kubeconfig_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """As a shell's `<(…)` hands it over."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "w") as pipe:
+        pipe.write(yaml.safe_dump(document()))
+        pipe.close()
+        assert load_kubeconfig(Path(f"/proc/self/fd/{reading}"), {}).contexts() == ("one",)
+
+
+def test_a_pipe_that_stays_silent_is_an_error_and_no_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubeconfig, "_PIPE_SECONDS", 0.2)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb"), pytest.raises(DocumentError, match="nothing more comes"):
+        load_kubeconfig(Path(f"/proc/self/fd/{reading}"), {})
+
+
+@pytest.mark.parametrize("key", ["certificate-authority", "client-certificate", "client-key"])
+def test_a_pipe_or_device_in_place_of_a_certificate_blocks_nobody(tmp_path: Path, key: str) -> None:
+    """Opening a named pipe waits for its other end, and a device has none: every other cluster would wait along."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("pipe", "/dev/zero", "."):
+        entry = "cluster" if key == "certificate-authority" else "user"
+        changed = document()
+        changed[f"{entry}s"][0][entry][key] = path
+        with pytest.raises(Unreachable, match=f"`{key}` .* cannot be read"):
+            load(tmp_path, changed).context("one")
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("10.0.0.1", "abc"),
+        ("10.0.0.1", "99999999"),
+        ("a b\n", "443"),
+        ("x@y", "443"),
+        ("[::1", "443"),
+        ("h/\u202e", "1"),
+    ],
+)
+def test_an_environment_that_makes_no_address_is_the_pods_own_error(tmp_path: Path, host: str, port: str) -> None:
+    environ = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+    config = load_kubeconfig(None, environ)
+    assert config.contexts() == (kubeconfig.IN_CLUSTER,)
+    with pytest.raises(Unreachable) as caught:
+        config.context(kubeconfig.IN_CLUSTER)
+    assert caught.value.code == "context"
+    assert caught.value.message.isprintable()
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=400) | st.text(alphabet="{}[]:-&*<|>#!'\",\n \tabcn", max_size=80).map(str.encode))
+def test_whatever_the_bytes_a_kubeconfig_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    """No bytes of a file are anything but contexts, or an error of that file."""
+    path = tmp_path / "any.yaml"
+    path.write_bytes(content)
+    try:
+        config = load_kubeconfig(path, {})
+    except DocumentError as error:
+        assert error.file == str(path)
+        return
+    for name in config.contexts():
+        with contextlib.suppress(Unreachable):
+            config.context(name)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+_FIELDS = {
+    "cluster": ["server", "certificate-authority-data", "tls-server-name", "proxy-url", "extensions"],
+    "user": ["token", "tokenFile", "username", "as", "as-groups", "as-user-extra", "exec", "client-key-data"],
+}
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), entry=st.sampled_from(sorted(_FIELDS)))
+def test_whatever_a_field_holds_it_is_used_or_refused(tmp_path: Path, data: st.DataObject, entry: str) -> None:
+    changed = document()
+    changed[f"{entry}s"][0][entry][data.draw(st.sampled_from(_FIELDS[entry]))] = data.draw(_VALUES)
+    with contextlib.suppress(DocumentError, Unreachable):
+        load(tmp_path, changed).context("one")

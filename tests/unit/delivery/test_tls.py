@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 import tempfile
 from pathlib import Path
@@ -65,6 +67,27 @@ def test_no_key_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(Unauthenticated):
         TlsContexts().context(server(), ClientCertificate(b"no", b"pem"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_us_from_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key passes through memory: a takedown must reach its clusters when nothing can be written."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert TlsContexts().context(server(), CLIENT).cert_store_stats()["x509"] == 1
+
+
+def test_without_files_in_memory_a_private_file_does_and_is_gone_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(name: str) -> int:
+        raise OSError(errno.ENOSYS, "not here")
+
+    monkeypatch.setattr(os, "memfd_create", forbidden)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    TlsContexts().context(server(), CLIENT)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(Unauthenticated, match="cannot be loaded"):
+        TlsContexts().context(server(), CLIENT)
 
 
 def test_encrypted_key_is_an_error_and_not_a_question() -> None:
