@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.core.result import RunResult
     from orchestrator.core.verdict import Want
     from orchestrator.workflow.applying import RunRequest
+    from orchestrator.workflow.asked import Asked
     from orchestrator.workflow.session import Session
 
 
@@ -26,15 +27,18 @@ class Terms:
     held_fails: bool = False
 
 
-async def carry_out_and_tell(session: Session, plan: Plan, terms: Terms) -> RunResult:
+async def carry_out_and_tell(session: Session, plan: Plan, terms: Terms, asked: Asked) -> RunResult:
     """Carry out a plan, with the progress and the signals of a command line."""
     from orchestrator.workflow.applying import carry_out
 
-    return await carry_out(session, plan, run_request(terms))
+    return await carry_out(session, plan, run_request(terms, asked))
 
 
-def run_request(terms: Terms) -> RunRequest:
-    """How a run of the command line behaves: its state folder, its signals, and its progress on stderr."""
+def run_request(terms: Terms, asked: Asked | None = None) -> RunRequest:
+    """How a run of the command line behaves: its state folder, its signals, and its progress on stderr.
+
+    `asked` is kept, so that the run can be resumed.
+    """
     from orchestrator.cli._running import progress, stop_on_signals
     from orchestrator.cli._settings import state_directory
     from orchestrator.workflow.applying import RunRequest
@@ -46,6 +50,7 @@ def run_request(terms: Terms) -> RunRequest:
         held_fails=terms.held_fails,
         stop=stop_on_signals(),
         tell=progress(),
+        asked=asked,
     )
 
 
@@ -60,9 +65,11 @@ async def switch(
     settings: Settings, models: tuple[str, ...], want: Want, kubeconfig: Path | None, options: dict[str, Any]
 ) -> RunResult:
     """Set one state for some models in the clusters that the options choose."""
+    from orchestrator.cli._asking import asked_by
     from orchestrator.cli._planning import optional_seconds, plan_options, seconds
     from orchestrator.core.playbook import Strategy
     from orchestrator.geo.flags import scope_from_flags
+    from orchestrator.workflow.asking import command_task
     from orchestrator.workflow.planning import plan_command
     from orchestrator.workflow.requests import Command
     from orchestrator.workflow.session import load_workspace, open_session
@@ -85,6 +92,8 @@ async def switch(
     )
     workspace = load_workspace(settings.workspace)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
-        plan = await plan_command(session, command, plan_options(**permitted))
+        allowed = plan_options(**permitted)
+        plan = await plan_command(session, command, allowed)
         announce(plan)
-        return await carry_out_and_tell(session, plan, terms)
+        task = command_task(session.workspace, command, allowed)
+        return await carry_out_and_tell(session, plan, terms, asked_by(settings, kubeconfig, terms, task))

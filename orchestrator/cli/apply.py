@@ -12,9 +12,9 @@ from orchestrator.cli import _options
 if TYPE_CHECKING:
     from orchestrator.cli._acting import Terms
     from orchestrator.cli._settings import Settings
-    from orchestrator.core.plan import Plan
     from orchestrator.core.result import RunResult
     from orchestrator.core.wish import PlanOptions
+    from orchestrator.workflow.asked import Task
 
 SECTION = "Models"
 
@@ -74,29 +74,21 @@ async def _apply(
     settings: Settings, playbook: str, kubeconfig: Path | None, options: PlanOptions, terms: Terms
 ) -> RunResult:
     from orchestrator.cli._acting import announce, carry_out_and_tell
+    from orchestrator.cli._asking import asked_by
     from orchestrator.core.plan import Plan
+    from orchestrator.documents.plans import read_saved_plan
+    from orchestrator.workflow.asking import plan_task, playbook_task
     from orchestrator.workflow.planning import plan_playbook
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
-    source = _saved_plan(settings.path(Path(playbook))) or workspace.playbook(playbook)
+    path = settings.path(Path(playbook))
+    source = read_saved_plan(path) if path.suffix == ".json" and path.is_file() else workspace.playbook(playbook)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
-        plan = source if isinstance(source, Plan) else await plan_playbook(session, source, options)
+        task: Task
+        if isinstance(source, Plan):
+            plan, task = source, plan_task(path, source)
+        else:
+            plan, task = await plan_playbook(session, source, options), playbook_task(workspace, playbook, options)
         announce(plan)
-        return await carry_out_and_tell(session, plan, terms)
-
-
-def _saved_plan(path: Path) -> Plan | None:
-    """The plan in this file; None when it holds something else, or is none."""
-    if path.suffix != ".json" or not path.is_file():
-        return None
-    import json
-
-    from orchestrator.documents.plans import from_document
-    from orchestrator.errors import DocumentError
-
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DocumentError(f"this is no saved plan: {error}", file=str(path)) from error
-    return from_document(document, file=str(path))
+        return await carry_out_and_tell(session, plan, terms, asked_by(settings, kubeconfig, terms, task))

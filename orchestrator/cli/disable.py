@@ -73,10 +73,12 @@ async def _hold(
     settings: Settings, models: tuple[str, ...], why: tuple[str, datetime | None], options: dict[str, Any]
 ) -> RunResult:
     from orchestrator.cli._acting import Terms, run_request
+    from orchestrator.cli._asking import asked_by
     from orchestrator.cli._ordering import announce_takedown
     from orchestrator.cli._planning import seconds
     from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
     from orchestrator.geo.flags import scope_from_flags
+    from orchestrator.workflow.asking import hold_task
     from orchestrator.workflow.holding import Holding, plan_hold
     from orchestrator.workflow.session import load_workspace, open_session
     from orchestrator.workflow.taking_down import take_down
@@ -99,7 +101,8 @@ async def _hold(
         order, plan = await plan_hold(session, holding)
         click.echo(f"hold: {order.name}", err=True)
         announce_takedown(plan)
-        return await take_down(session, order, plan, run_request(terms))
+        asked = asked_by(settings, options["kubeconfig"], terms, hold_task(order, holding))
+        return await take_down(session, order, plan, run_request(terms, asked))
 
 
 def _time(text: str | None) -> datetime | None:

@@ -93,10 +93,12 @@ async def _list(settings: Settings, **reached: Any) -> HoldList:
 
 async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     from orchestrator.cli._acting import Terms, announce, run_request
+    from orchestrator.cli._asking import asked_by
     from orchestrator.cli._confirming import confirm_names
     from orchestrator.cli._ordering import open_fleet
     from orchestrator.cli._planning import seconds
     from orchestrator.workflow.about import local_user
+    from orchestrator.workflow.asking import lift_task
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore_of_hold, refuse_short, restore
 
     terms = RestoreOptions(
@@ -110,4 +112,5 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
         announce(plan)
         refuse_short(plan)
         confirm_names((order.name,), options["confirm"], "the hold")
-        return await restore(session, order, plan, run_request(request))
+        asked = asked_by(settings, options["kubeconfig"], request, lift_task(order, terms))
+        return await restore(session, order, plan, run_request(request, asked))

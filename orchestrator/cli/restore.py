@@ -64,9 +64,11 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
 
 async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -> RunResult:
     from orchestrator.cli._acting import Terms, run_request
+    from orchestrator.cli._asking import asked_by
     from orchestrator.cli._confirming import confirm_models
     from orchestrator.cli._ordering import open_order
     from orchestrator.cli._planning import seconds
+    from orchestrator.workflow.asking import restore_task
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore, refuse_short, restore
 
     terms = RestoreOptions(
@@ -79,7 +81,9 @@ async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -
         _announce(plan)
         refuse_short(plan)
         confirm_models(plan.models, confirm)
-        request = run_request(Terms(cluster_deadline=seconds(options["cluster_deadline"])))
+        sent_within = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
+        task = restore_task(settings.path(options["order_file"]), order, terms, options["contexts"])
+        request = run_request(sent_within, asked_by(settings, options["kubeconfig"], sent_within, task))
         return await restore(session, order, plan, request)
 
 

@@ -54,9 +54,11 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
 
 async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, **options: Any) -> RunResult:
     from orchestrator.cli._acting import Terms, run_request
+    from orchestrator.cli._asking import asked_by
     from orchestrator.cli._confirming import confirm_models
     from orchestrator.cli._ordering import announce_takedown, open_order, takedown_options
     from orchestrator.cli._planning import seconds
+    from orchestrator.workflow.asking import takedown_task
     from orchestrator.workflow.following import follow_up
     from orchestrator.workflow.taking_down import plan_takedown, take_down
 
@@ -65,7 +67,9 @@ async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, *
         plan = await plan_takedown(session, order, terms)
         announce_takedown(plan)
         confirm_models(plan.models, confirm)
-        request = run_request(Terms(cluster_deadline=seconds(options["cluster_deadline"])))
+        sent_within = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
+        task = takedown_task(settings.path(options["order_file"]), order, terms, options["contexts"], follow=follow)
+        request = run_request(sent_within, asked_by(settings, options["kubeconfig"], sent_within, task))
         result = await take_down(session, order, plan, request)
         if follow:
             result = await follow_up(session, order, terms, request, result)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +25,15 @@ def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
         PlanDocument(digest=digest_of(plan), plan=plan), mode="json", by_alias=True
     )
     return {**document, "plan": _without_secrets(document["plan"])} if masked else document
+
+
+def read_saved_plan(path: Path) -> Plan:
+    """The plan in this file. Raises DocumentError when it holds none, or one that was changed."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DocumentError(f"this is no saved plan: {error}", file=str(path)) from error
+    return from_document(document, file=str(path))
 
 
 def from_document(document: JsonObject, *, file: str | None = None) -> Plan:
