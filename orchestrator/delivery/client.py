@@ -129,10 +129,13 @@ class KubernetesCluster(ClusterReading):
 
         return await self._channel.call(call, None if dry_run else recover)
 
-    async def delete(self, ref: ObjectRef, *, uid: str, grace_seconds: int | None = None) -> None:
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str | None = None, grace_seconds: int | None = None
+    ) -> None:
         """Delete the object with this uid (background propagation); nothing happens when it is gone already.
 
-        Raises `Conflict` when the object with this uid is there, but may not be deleted now.
+        Raises `Conflict` when the object with this uid is there, but may not be deleted now, or was written to since
+        `resource_version`.
         """
         try:
             resource = await self._place(ref)
@@ -141,7 +144,7 @@ class KubernetesCluster(ClusterReading):
         options: JsonObject = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})},
             "propagationPolicy": "Background",
         }
         if grace_seconds is not None:

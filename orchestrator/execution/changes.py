@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.core.objects import FIELD_MANAGER, LABEL_MODEL, JsonObject, ObjectRef, Resource, dig
+from orchestrator.core.objects import FIELD_MANAGER, LABEL_MODEL, JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.plan import Change, Verb
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.execution.outcome import Written
@@ -144,6 +144,20 @@ async def delete(sender: Sender, ref: ObjectRef, *, uid: str | None) -> None:
     precondition = uid
     await sender.send(
         "delete", ref, lambda: writer.delete(ref, uid=precondition), trace=lambda answer: written, uid=uid
+    )
+
+
+async def delete_as_read(sender: Sender, live: JsonObject) -> None:
+    """Delete an object as it was read. Raises `Conflict` where somebody wrote to it since, and it stays."""
+    ref, uid, version = ref_of(live), str(live["metadata"]["uid"]), str(live["metadata"]["resourceVersion"])
+    written = Written(verb=Verb.DELETE, ref=ref, uid=uid)
+    writer = sender.ports.writer
+    await sender.send(
+        "delete",
+        ref,
+        lambda: writer.delete(ref, uid=uid, resource_version=version),
+        trace=lambda answer: written,
+        uid=uid,
     )
 
 

@@ -7,6 +7,7 @@ It needs one cluster's ports and nothing else, and refuses to raise for what hap
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestrator import plugins
@@ -26,7 +27,14 @@ from orchestrator.execution.cutting import cut_route
 from orchestrator.execution.darkness import DarkClusterPorts, Lifted, dark_verdict
 from orchestrator.execution.departing import DepartureNews
 from orchestrator.execution.halting import halt, is_anothers
-from orchestrator.execution.keeping import is_lifted, keep_hold, keep_restore_record, write_standing
+from orchestrator.execution.keeping import (
+    claim_record,
+    is_lifted,
+    keep_hold,
+    keep_planned_record,
+    unclaimed_records,
+    write_standing,
+)
 from orchestrator.execution.observing import observe
 from orchestrator.execution.recording import write_entry
 from orchestrator.execution.seizing import WRITE_SECONDS
@@ -48,7 +56,7 @@ class DarkItem:
         self._darkening = darkening
         self._ports = ports
         self._result = replace(blank, holds=tuple(dict.fromkeys((*item.held_by, darkening.hold.name))))
-        self._sender = Sender(ports, item.subject.model.name, item.step)
+        self._sender = Sender(ports, item.subject.model.name, item.step, order=darkening.hold.digest)
         self._steps = Steps()
         self._departures = DepartureNews(self._sender)
         self._guard = GuardBinding(darkening.guard, ports.guard_prover, self._sender, self._steps)
@@ -110,8 +118,9 @@ class DarkItem:
             passed = self._ports.clock.elapsed() - took_over_at
             await unless_stopped(self._ports.clock.sleep(max(0.0, WRITE_SECONDS - passed)), self._ports.stop)
             await self._keep()
-        # What somebody put back before the guard worked is stopped and cut once more.
+        # What somebody put back before the guard worked is stopped and cut once more, what they took away made again.
         await asyncio.gather(self._cut(), self._stop_known())
+        await self._claim([*self._sender.kept])
 
     async def _assert_until(self, guarding: asyncio.Task[None]) -> None:
         """Until the guard works nothing but us holds things down, and it is proven on things as they should be."""
@@ -134,11 +143,16 @@ class DarkItem:
         held, *_ = await asyncio.gather(
             self._steps.attempt(keep_hold(self._sender, hold), ref_of(hold.to_config_map())),
             *(
-                self._steps.attempt(keep_restore_record(self._sender, record), ref_of(record.to_secret()))
+                self._steps.attempt(keep_planned_record(self._sender, record), ref_of(record.to_secret()))
                 for record in self._darkening.records
             ),
         )
         self._is_held = held
+        await self._claim(unclaimed_records(self._sender))
+
+    async def _claim(self, refs: Iterable[ObjectRef]) -> None:
+        """These records are there, and no restore that began before our hold takes them away any more."""
+        await asyncio.gather(*(self._steps.attempt(claim_record(self._sender, ref), ref) for ref in refs))
 
     async def _cut(self) -> None:
         cuts = self._darkening.cuts

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
 from orchestrator.core.holds import LABEL_ORDER, RestoreRecord
@@ -15,7 +15,7 @@ from orchestrator.core.observation import Subject
 from orchestrator.core.routes import RouteRules, uncut
 from orchestrator.core.takedown import Restoration
 from orchestrator.core.verdict import Reason
-from orchestrator.errors import ClusterError
+from orchestrator.errors import ClusterError, Conflict
 from orchestrator.execution import changes
 from orchestrator.execution.first_pods import wait_until_scheduled
 from orchestrator.execution.observing import observe
@@ -34,6 +34,8 @@ from orchestrator.execution.sending import Sender
 from orchestrator.execution.stopping import unless_stopped
 
 T = TypeVar("T")
+
+_RACES: Final = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,9 +151,26 @@ class HandingBack:
             if record.created:
                 await self._delete_made(record.ref)
         for record in self._restoration.records:
-            name = ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, record.object_name)
-            await changes.delete(self._sender, name, uid=None)
+            await self._delete_record(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, record.object_name))
         await delete_holds(self._sender, self._restoration)
+
+    async def _delete_record(self, ref: ObjectRef) -> None:
+        """Delete a record as it was before the sender looked for holds once more.
+
+        A takedown keeps its hold first and then claims the record, which changes it: what it rests on is not deleted,
+        however late this request arrives.
+        """
+        for attempt in range(_RACES):
+            live = await self._sender.ports.writer.get(ref)
+            if live is None:
+                return
+            try:
+                await changes.delete_as_read(self._sender, live)
+            except Conflict:
+                if attempt == _RACES - 1:
+                    raise
+            else:
+                return
 
     async def _delete_made(self, ref: ObjectRef) -> None:
         live = await self._sender.ports.writer.get(ref)

@@ -5,24 +5,79 @@ The first writer wins: a record that is there already was made before an earlier
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from orchestrator.core.holds import Hold, RestoreRecord, Standing, read_hold, read_lift
-from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, ref_of
+from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.ports import ClusterReader
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.execution.sending import Sender
 
-_RACES = 5
+KEPT_FOR: Final = "orchestrator.dev/kept-for"
+"""On restore records: the first 16 digits of the digests of the orders that rest on them."""
+REPLICAS: Final = "/spec/replicas"
+_RACES: Final = 5
+_OURS: Final = ("name", "namespace", "labels", "annotations")
 
 
 async def keep_restore_record(sender: Sender, record: RestoreRecord) -> None:
-    """Keep what an object was, unless that is kept already. Raises `ClusterError`: then nobody knows it later."""
-    secret, writer = record.to_secret(), sender.ports.writer
-    if await writer.get(ref_of(secret)) is None:
-        await _create(sender, secret)
+    """Keep what an object was, unless that is kept already; the hold has to be there.
+
+    Raises `ClusterError`: then nobody knows it later.
+    """
+    await _keep(sender, record)
+    if (ref := ref_of(record.to_secret())) in unclaimed_records(sender):
+        await claim_record(sender, ref)
+
+
+async def keep_planned_record(sender: Sender, record: RestoreRecord) -> None:
+    """Keep a record that was planned a while ago, with the number of replicas of now, unless it is kept already.
+
+    Of what runs no more nothing is kept: whoever stopped it meanwhile has kept it, or meant it to be off. The hold may
+    come at the same time; then `unclaimed_records` are to be claimed. Raises `ClusterError`.
+    """
+    if REPLICAS in record.before:
+        known, live = await asyncio.gather(
+            sender.ports.writer.get(ref_of(record.to_secret())), sender.ports.writer.get(record.ref)
+        )
+        replicas = dig(live, "spec", "replicas", default=1)
+        if known is None and (live is None or replicas == 0):
+            return
+        record = replace(record, before={**record.before, REPLICAS: replicas})
+    await _keep(sender, record)
+
+
+def unclaimed_records(sender: Sender) -> list[ObjectRef]:
+    """Records which this item rests on, and which do not say so yet."""
+    return [ref for ref, kept in sender.kept.items() if not _is_marked(kept, sender.order)]
+
+
+async def claim_record(sender: Sender, ref: ObjectRef) -> None:
+    """Make sure that a record this item rests on is there, and stays: to be called once the hold is kept.
+
+    A restore of another order deletes a record at the version that it read before it looked for holds. So our mark,
+    where it comes first, makes that deletion fail; where it comes too late the record is made again.
+    """
+    writer = sender.ports.writer
+    for attempt in range(_RACES):
+        live = await writer.get(ref)
+        if live is None:
+            sender.kept[ref] = await _create(sender, _anew(sender.kept[ref]))
+            return
+        if _is_marked(live, sender.order):
+            return
+        marked = _marked(live, sender.order)
+        try:
+            sender.kept[ref] = await sender.send("update", ref, partial(writer.replace, marked))
+        except (Conflict, NotFound):
+            if attempt == _RACES - 1:
+                raise
+        else:
+            return
 
 
 async def keep_hold(sender: Sender, hold: Hold) -> None:
@@ -62,10 +117,38 @@ async def is_lifted(reader: ClusterReader, hold: Hold) -> bool:
     return lift is not None and lift.digest == hold.digest
 
 
-async def _create(sender: Sender, obj: JsonObject) -> None:
-    writer = sender.ports.writer
+async def _keep(sender: Sender, record: RestoreRecord) -> None:
+    secret = record.to_secret()
+    kept = await sender.ports.writer.get(ref_of(secret))
+    if kept is None:
+        kept = await _create(sender, _marked(secret, sender.order))
+    sender.kept[ref_of(secret)] = kept
+
+
+async def _create(sender: Sender, obj: JsonObject) -> JsonObject:
+    """Create it, or find what another takedown kept, who was quicker: that is as true."""
+    writer, ref = sender.ports.writer, ref_of(obj)
     try:
-        await sender.send("create", ref_of(obj), lambda: in_our_namespace(writer, lambda: writer.create(obj)))
+        return await sender.send("create", ref, lambda: in_our_namespace(writer, lambda: writer.create(obj)))
     except Conflict:
-        # Another takedown was quicker, and what it kept is as true.
-        return
+        return await writer.get(ref) or obj
+
+
+def _marked(secret: JsonObject, order: str) -> JsonObject:
+    """The record with our mark besides those of other orders."""
+    if not order:
+        return secret
+    metadata = secret["metadata"]
+    notes = metadata.get("annotations") or {}
+    orders = {*str(notes.get(KEPT_FOR, "")).split(), order[:16]}
+    return {**secret, "metadata": {**metadata, "annotations": {**notes, KEPT_FOR: " ".join(sorted(orders))}}}
+
+
+def _is_marked(secret: JsonObject, order: str) -> bool:
+    return not order or order[:16] in str(dig(secret, "metadata", "annotations", KEPT_FOR, default="")).split()
+
+
+def _anew(secret: JsonObject) -> JsonObject:
+    """What has to be sent to have it again."""
+    metadata = {key: secret["metadata"][key] for key in _OURS if key in secret["metadata"]}
+    return {**secret, "metadata": metadata}

@@ -28,10 +28,14 @@ _ANSWERS: Final = frozenset(
 class Sender:
     """Sends the writes of one item, and remembers what it sent."""
 
-    def __init__(self, ports: ClusterPorts, model: str, step: str) -> None:
+    def __init__(self, ports: ClusterPorts, model: str, step: str, *, order: str = "") -> None:
         self.ports: Final = ports
         self.model: Final = model
         self.step: Final = step
+        self.order: Final = order
+        """Digest of the order that restore records are kept for; empty outside a takedown."""
+        self.kept: dict[ObjectRef, JsonObject] = {}
+        """The restore records that this item rests on, as its cluster has them."""
         self.sent: list[str] = []
         """Writes that took effect, or may have: `scale apps/Deployment default/fable`."""
         self.written: list[Written] = []
