@@ -19,6 +19,7 @@ from orchestrator.core.observation import Departure, Expectation, PodTrace, Sett
 from orchestrator.core.takedown import DRAIN_FLOOR, Darkening
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Judgement, Readiness, Reason
+from orchestrator.execution import concluding
 from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.darkness import DarkClusterPorts
 from orchestrator.execution.departing import with_moments
@@ -163,8 +164,7 @@ class Absence:
             if judgement.readiness is Readiness.DONE:
                 self._sender.emit(EventType.SOAKING, {"seconds": soak})
                 return
-            words = [reason.message for reason in judgement.reasons[:3]]
-            self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
+            self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 
         waiting = self._ports.verifier.settle(self._ports.writer, subject, deadline=deadline, soak=soak, tell=tell)
         try:

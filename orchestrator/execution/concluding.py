@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.observation import Settled
-from orchestrator.core.plan import ItemPlan
+from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict, Want
@@ -57,6 +57,23 @@ def ending(result: ResultItem) -> dict[str, Any]:
         "state": result.state.value,
         "changed": result.changed,
         "reasons": [{"code": reason.code, "message": reason.message} for reason in result.reasons],
+    }
+
+
+def regions_of(plan: Plan) -> dict[str, str]:
+    """The region of every cluster that a plan is about, those out of reach included."""
+    reached = (part.cluster for wave in plan.waves for part in wave.clusters)
+    away = (cluster for wave in plan.waves for cluster, _ in wave.unreachable)
+    return {cluster.name: cluster.region for cluster in (*reached, *away)}
+
+
+def progress(judgement: Judgement) -> dict[str, Any]:
+    """What a wait sees just now, for whoever watches the run."""
+    replicas = judgement.replicas
+    return {
+        "readiness": judgement.readiness.value,
+        "reasons": [reason.message for reason in judgement.reasons[:3]],
+        "replicas": {"desired": replicas.desired, "ready": replicas.ready, "pods": replicas.pods},
     }
 
 

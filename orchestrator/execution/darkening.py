@@ -44,7 +44,14 @@ class _Takedown:
         plan = self._plan
         waves = [{"step": wave.step, "clusters": len(wave.clusters)} for wave in plan.waves]
         about = {"run": self._options.run, "action": plan.action, "name": plan.name, "order": plan.order_digest}
-        self._emit(EventType.RUN_STARTED, **about, fleet=plan.fleet, models=list(plan.models), waves=waves)
+        self._emit(
+            EventType.RUN_STARTED,
+            regions=concluding.regions_of(plan),
+            **about,
+            fleet=plan.fleet,
+            models=list(plan.models),
+            waves=waves,
+        )
         items: list[ResultItem] = []
         try:
             parts = [part for wave in plan.waves for part in wave.clusters]

@@ -203,8 +203,7 @@ class _Item:
             if soak and judgement.readiness is Readiness.DONE:
                 self._sender.emit(EventType.SOAKING, {"seconds": soak})
                 return
-            words = [reason.message for reason in judgement.reasons[:3]]
-            self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
+            self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 
         subject = after_writes(self._item.subject, self._sender.written)
         watching = self._ports.verifier.settle(self._ports.writer, subject, deadline=deadline, soak=soak, tell=tell)

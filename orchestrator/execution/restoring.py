@@ -75,7 +75,14 @@ class _Restore:
         data = {"run": self._options.run, "action": plan.action, "name": plan.name, "fleet": plan.fleet}
         waves = [{"step": wave.step, "clusters": len(wave.clusters)} for wave in plan.waves]
         ignored = [reason.message for reason in plan.overridden]
-        self._emit(EventType.RUN_STARTED, **data, models=list(plan.models), waves=waves, overridden=ignored)
+        self._emit(
+            EventType.RUN_STARTED,
+            regions=concluding.regions_of(plan),
+            **data,
+            models=list(plan.models),
+            waves=waves,
+            overridden=ignored,
+        )
 
     async def lock(self) -> None:
         """Lock every (model, cluster) in which something is due before anything is written."""

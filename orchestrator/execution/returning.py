@@ -177,8 +177,7 @@ class _Return:
             if soak and judgement.readiness is Readiness.DONE:
                 self._sender.emit(EventType.SOAKING, {"seconds": soak})
                 return
-            words = [reason.message for reason in judgement.reasons[:3]]
-            self._sender.emit(EventType.PROGRESS, {"readiness": judgement.readiness.value, "reasons": words})
+            self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 
         looked_at = after_writes(subject, self._sender.written)
         deadline = ports.clock.elapsed() + seconds

@@ -75,7 +75,9 @@ class _Run:
         plan = self._plan
         waves = [{"step": wave.step, "clusters": len(wave.clusters)} for wave in plan.waves]
         data = {"run": self._options.run, "action": plan.action, "name": plan.name, "fleet": plan.fleet}
-        self._emit(EventType.RUN_STARTED, **data, models=list(plan.models), waves=waves)
+        self._emit(
+            EventType.RUN_STARTED, regions=concluding.regions_of(plan), **data, models=list(plan.models), waves=waves
+        )
 
     async def confirm(self) -> None:
         """Nothing is due anywhere: look everywhere at once."""
