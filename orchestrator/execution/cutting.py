@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from orchestrator import plugins
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, dig, ref_of
 from orchestrator.core.routes import value_at
@@ -54,6 +55,8 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
         live = await writer.get(cut.ref)
         if live is None:
             return True
+        if not cut.fields:
+            return _is_cut_still(steps, sender, live)
         changed = [field for field in cut.fields if not _is_cut(field, live) and not _is_before(field, live)]
         due = [field for field in cut.fields if not _is_cut(field, live) and field not in changed]
         for field in changed:
@@ -72,6 +75,17 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
         else:
             observe(sender, written, "after")
             return not changed
+    return False
+
+
+def _is_cut_still(steps: Steps, sender: Sender, live: JsonObject) -> bool:
+    """Whether a route that the plan found cut is so now: the restore of another order may have opened it meanwhile."""
+    kind = plugins.kinds().get(ref_of(live).group_kind)
+    rules = kind.route if kind is not None else None
+    if rules is not None and any(rules.answer_if_cut(live, rule, sender.model) for rule in rules.rules(live)):
+        return True
+    words = "it was cut when the plan was made, and is open now: run the takedown again"
+    steps.note(Reason(code="route-opened", message=words, object=printable(ref_of(live))))
     return False
 
 

@@ -19,7 +19,8 @@ from orchestrator.core.verdict import Verdict, Want
 from orchestrator.execution import DarkPorts, RunOptions, RunOutcome, bring_back
 from tests.unit.execution.doubles import MODEL, WORKLOAD, JumpingClock, MemoryCluster, SilentProber, idle, wave_of
 from tests.unit.execution.test_darkening import DarkWorld, darkening, replicas_in
-from tests.unit.execution.world import verdicts
+from tests.unit.execution.world import codes, verdicts
+from tests.unit.planning import route_samples as samples
 
 EARLIER = "d" * 64
 LIFT = Lift(digest=EARLIER, order="earlier", reference="no. 17", actor="")
@@ -139,3 +140,19 @@ async def test_what_was_off_when_its_turn_came_is_no_record_of_running() -> None
     item = await world.take_one_dark()
     assert (item.want, item.verdict) == (Want.DISABLED, Verdict.VERIFIED)
     assert SECRET not in cluster.objects
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["still cut", "opened by a restore"])
+async def test_a_route_that_the_plan_found_cut_is_looked_at_when_its_turn_comes(is_open: bool) -> None:
+    """A plan that was made while another order's cut stood has nothing to write there; that proves nothing later."""
+    (route,) = samples.objects(samples.HTTP_ROUTE)
+    around = samples.objects(samples.BASE, samples.gateways())
+    (first,) = samples.plan(route, *around).cuts
+    cut = samples.patched(route, first.patch())
+    (planned,) = samples.plan(cut, *around).cuts
+    assert planned.fields == ()
+    world = DarkWorld("a")
+    world.clusters["a"]._store(planned.ref, route if is_open else cut)
+    item = await world.take_one_dark(world.plan(darkening=darkening(cuts=(planned,))))
+    expected = (Verdict.RESIDUE, True) if is_open else (Verdict.VERIFIED, False)
+    assert (item.verdict, "route-opened" in codes(item)) == expected, item.reasons
