@@ -186,7 +186,7 @@ class LeaseLock:
         lease = record("Lease", self._ref.name, LOCK, self.model, {"spec": spec})
         lease["apiVersion"] = self._ref.api_version
         try:
-            self._lease = await _answered(in_our_namespace(self._writer, lambda: self._writer.create(lease)))
+            self._lease = await _arrived(in_our_namespace(self._writer, lambda: self._writer.create(lease)))
         except Conflict:
             return False
         self._renewed = sent
@@ -209,7 +209,7 @@ class LeaseLock:
             "leaseTransitions": int(spec.get("leaseTransitions") or 0) + 1,
         }
         try:
-            self._lease = await _answered(self._writer.replace(self._renewal({**lease, "spec": taken})))
+            self._lease = await _arrived(self._writer.replace(self._renewal({**lease, "spec": taken})))
         except (Conflict, NotFound):
             return False
         self._renewed = sent
@@ -272,3 +272,18 @@ async def _answered(request: Coroutine[Any, Any, T]) -> T:
             return await request
     except TimeoutError as error:
         raise Unreachable(f"no answer about the lock within {ANSWER_SECONDS:g} s", code="timeout") from error
+
+
+async def _arrived(write: Coroutine[Any, Any, T]) -> T:
+    """The answer to a write that makes a lock ours; one that was sent is waited for even when nobody wants it any more.
+
+    It may take effect after any later look at the lock, which would then stay behind.
+    """
+    task = asyncio.ensure_future(_answered(write))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise
