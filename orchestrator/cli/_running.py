@@ -52,7 +52,19 @@ def _write(data: dict[str, Any]) -> str:
 
 
 def progress() -> Callable[[Event], None]:
-    """Tells what happens, a line an event, on stderr."""
+    """Tells on stderr what happens: a live view on a terminal, else a line an event."""
+    from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return lines_of_progress()
+    from orchestrator.cli._live import LiveView
+
+    return LiveView(console)
+
+
+def lines_of_progress() -> Callable[[Event], None]:
+    """Tells what happens, a line an event: for logs, pipes, and terminals that cannot move the cursor."""
     from orchestrator.core.events import EventType
 
     sentences: dict[EventType, Callable[[dict[str, Any]], str]] = {

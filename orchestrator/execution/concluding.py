@@ -60,11 +60,18 @@ def ending(result: ResultItem) -> dict[str, Any]:
     }
 
 
-def regions_of(plan: Plan) -> dict[str, str]:
-    """The region of every cluster that a plan is about, those out of reach included."""
-    reached = (part.cluster for wave in plan.waves for part in wave.clusters)
-    away = (cluster for wave in plan.waves for cluster, _ in wave.unreachable)
-    return {cluster.name: cluster.region for cluster in (*reached, *away)}
+def places_of(plan: Plan) -> dict[str, dict[str, Any]]:
+    """By cluster its region and the models that the plan is about there, and why it is out of reach where it is."""
+    places: dict[str, dict[str, Any]] = {}
+    for wave in plan.waves:
+        for part in wave.clusters:
+            place = places.setdefault(part.cluster.name, {"region": part.cluster.region, "models": []})
+            place["models"] += [item.subject.model.name for item in part.items]
+        for cluster, reason in wave.unreachable:
+            place = places.setdefault(cluster.name, {"region": cluster.region, "models": []})
+            place["models"] += wave.models or plan.models
+            place["unreachable"] = reason.message
+    return places
 
 
 def progress(judgement: Judgement) -> dict[str, Any]:

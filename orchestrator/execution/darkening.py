@@ -46,7 +46,8 @@ class _Takedown:
         about = {"run": self._options.run, "action": plan.action, "name": plan.name, "order": plan.order_digest}
         self._emit(
             EventType.RUN_STARTED,
-            regions=concluding.regions_of(plan),
+            places=concluding.places_of(plan),
+            deadline=_deadline_of(plan),
             **about,
             fleet=plan.fleet,
             models=list(plan.models),
@@ -122,3 +123,9 @@ class _Takedown:
         # A terminal or pipe that went away must not stop a takedown half-way.
         with contextlib.suppress(OSError):
             self._ports.tell(event)
+
+
+def _deadline_of(plan: Plan) -> str | None:
+    items = (item for wave in plan.waves for part in wave.clusters for item in part.items)
+    limits = [item.darkening.hold.deadline for item in items if item.darkening and item.darkening.hold.deadline]
+    return min(limits).isoformat() if limits else None

@@ -77,7 +77,7 @@ class _Restore:
         ignored = [reason.message for reason in plan.overridden]
         self._emit(
             EventType.RUN_STARTED,
-            regions=concluding.regions_of(plan),
+            places=concluding.places_of(plan),
             **data,
             models=list(plan.models),
             waves=waves,

@@ -76,7 +76,7 @@ class _Run:
         waves = [{"step": wave.step, "clusters": len(wave.clusters)} for wave in plan.waves]
         data = {"run": self._options.run, "action": plan.action, "name": plan.name, "fleet": plan.fleet}
         self._emit(
-            EventType.RUN_STARTED, regions=concluding.regions_of(plan), **data, models=list(plan.models), waves=waves
+            EventType.RUN_STARTED, places=concluding.places_of(plan), **data, models=list(plan.models), waves=waves
         )
 
     async def confirm(self) -> None:
