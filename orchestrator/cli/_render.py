@@ -58,6 +58,10 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
         print_summary(result)
     else:
         print_document(result, form)
+    if result.kind == "RunResult" and result.outcome.value == "interrupted":
+        from orchestrator.cli._running import point_to_resumption
+
+        point_to_resumption(result.run)
     return result.exit_code
 
 

@@ -43,6 +43,19 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
+def point_to_resumption(run: str) -> None:
+    """Say on stderr by which command an interrupted run goes on; nothing where it has left nothing."""
+    from orchestrator.cli._settings import Settings, state_directory
+    from orchestrator.workflow.runs import resume_command
+
+    if not (state_directory() / "runs" / run).is_dir():
+        return
+    context = click.get_current_context(silent=True)
+    settings = context.find_object(Settings) if context else None
+    place = str(settings.workspace.resolve()) if settings else None
+    click.echo(f"next: `{resume_command(run, place)}` goes on from here", err=True)
+
+
 def _write(data: dict[str, Any]) -> str:
     """A write to somebody's object; those to our own records would only fill the terminal."""
     from orchestrator.core.objects import SYSTEM_NAMESPACE

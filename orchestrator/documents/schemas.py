@@ -10,6 +10,7 @@ from orchestrator.core.fleet_check import FleetReport
 from orchestrator.core.order_report import HoldList, OrderList
 from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
+from orchestrator.core.run_report import AbortReport, RunList, RunReport
 from orchestrator.core.schema import API_VERSION
 from orchestrator.documents._checking import adapter
 from orchestrator.documents.envelope import DOCUMENT_KINDS
@@ -27,6 +28,9 @@ PRINTED_KINDS: dict[str, type[Any]] = {
     "HoldList": HoldList,
     "OrderList": OrderList,
     "EvidenceReport": EvidenceReport,
+    "RunList": RunList,
+    "RunReport": RunReport,
+    "AbortReport": AbortReport,
     "Error": ErrorDocument,
 }
 """The kinds that commands print with `-o json`; their classes carry apiVersion and kind themselves."""

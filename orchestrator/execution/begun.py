@@ -53,6 +53,9 @@ class BegunItem:
     """Objects that a rollback had begun to write back, as printed."""
 
 
+_UNTOLD: Final = BegunItem(revision=None, before=None, is_before_known=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """Everything that runs which were cut off, each continuing the one before, had begun."""
@@ -86,9 +89,9 @@ def begun_by(events: Iterable[Event]) -> Begun:
                 ended.add((event.step or "", key))
             case EventType.ROLLING_BACK:
                 going_back.add(key)
-            case EventType.SENDING | EventType.ANSWERED if key in items:
+            case EventType.SENDING | EventType.ANSWERED:
                 note = _note_return if key in going_back else _note
-                items[key] = note(items[key], event)
+                items[key] = note(items.get(key, _UNTOLD), event)
     return Begun(items=items, ended=frozenset(ended), rolling_back=rolling_back)
 
 

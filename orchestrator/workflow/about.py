@@ -16,6 +16,7 @@ def about_plan(plan: Plan, began: datetime) -> dict[str, Any]:
     """What any run is about, as JSON."""
     return {
         "action": plan.action,
+        "name": None if plan.name == "-" else plan.name,
         "scope": [
             {
                 "step": wave.step,

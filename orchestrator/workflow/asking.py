@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from orchestrator.core.order import Order
 from orchestrator.core.plan import Plan
 from orchestrator.core.schema import Seconds
 from orchestrator.core.scope import Scope
+from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions
 from orchestrator.documents.plans import digest_of
 from orchestrator.documents.workspace import Workspace
 from orchestrator.workflow.asked import (
+    Asked,
     CommandTask,
     HoldTask,
     LiftTask,
@@ -107,3 +110,24 @@ def lift_task(order: Order, options: RestoreOptions) -> LiftTask:
         ignore_capacity=options.ignore_capacity,
         progress_deadline=options.progress_deadline,
     )
+
+
+def command_line_of(asked: Asked) -> str:
+    """The command line in short, without its finer options, quoted for a shell."""
+    task = asked.task
+    match task:
+        case PlaybookTask():
+            words = ["apply", task.playbook]
+        case PlanTask():
+            words = ["apply", task.file]
+        case CommandTask():
+            words = ["enable" if task.want is Want.ENABLED else "disable", *task.models]
+        case TakedownTask():
+            words = ["takedown", "--order", task.file]
+        case RestoreTask():
+            words = ["restore", "--order", task.file]
+        case HoldTask():
+            words = ["disable", *task.models, "--hold", task.reason]
+        case LiftTask():
+            words = ["hold", "lift", task.order]
+    return shlex.join(["orchestrator", "-C", asked.workspace, *words])

@@ -10,7 +10,7 @@ from orchestrator.core.plan import Plan
 from orchestrator.core.scope import Scope
 from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
 from orchestrator.errors import UsageError
-from orchestrator.workflow.holds import lifted_everywhere, look_for_records, order_of_hold
+from orchestrator.workflow.holds import Snapshots, lifted_everywhere, look_for_records, order_of_hold
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import OperatorsHold, TakedownOptions, plan_takedown
 
@@ -43,7 +43,18 @@ async def plan_hold(session: Session, holding: Holding) -> tuple[Order, Plan]:
     lifted = lifted_everywhere(snapshots.values())
     standing = [hold for one in snapshots.values() for hold in one.holds if hold.digest not in lifted]
     order = order_of_hold(holding.models, holding.scope, holding.reason, standing=standing)
+    return order, await plan_standing_hold(session, order, holding, snapshots)
+
+
+async def plan_standing_hold(
+    session: Session, order: Order, holding: Holding, snapshots: Snapshots | None = None
+) -> Plan:
+    """The takedown of an operator's hold that is `order` already; nothing is changed.
+
+    `snapshots` are of every cluster, where they are at hand. Raises what `plan_takedown` raises.
+    """
     # Nothing is at stake in a sandbox that an operator's hold would be mistaken for, so it needs no word of its own.
+    snapshots = snapshots or await look_for_records(session, ())
     identities = [one.identity for one in snapshots.values() if one.identity is not None]
     rehearse = bool(identities) and all(identity.sandbox for identity in identities)
     options = TakedownOptions(
@@ -51,4 +62,4 @@ async def plan_hold(session: Session, holding: Holding) -> tuple[Order, Plan]:
         rehearse=rehearse,
         operators=OperatorsHold(reason=holding.reason, until=holding.until),
     )
-    return order, await plan_takedown(session, order, options)
+    return await plan_takedown(session, order, options)

@@ -1,0 +1,275 @@
+"""The runs that this machine keeps: which there were, how they ended, who continues whom, what they left.
+
+It looks at the state folder alone. What it reads there may be torn, changed or missing: that is said, never guessed.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestrator import evidence
+from orchestrator.core.events import EventType
+from orchestrator.core.objects import JsonObject, dig
+from orchestrator.core.result import Outcome
+from orchestrator.core.run_report import LeftItem, RunEntry, RunList, RunReport, RunState, TimelineEntry
+from orchestrator.core.text import printable
+from orchestrator.errors import UsageError
+from orchestrator.evidence.bundle import gaps_of
+from orchestrator.evidence.telling import words_of
+from orchestrator.execution.begun import begun_by
+from orchestrator.workflow.asked import Asked, from_kept
+from orchestrator.workflow.asking import command_line_of
+from orchestrator.workflow.processes import lives
+
+_NOTHING_KEPT = "$ORCHESTRATOR_STATE says where runs are kept; a run that had nothing to do leaves nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """One run of the state folder."""
+
+    entry: RunEntry
+    record: evidence.RunRecord
+    asked: Asked | None
+    """How it was asked; None where that is not kept, or cannot be believed."""
+    holder: str | None
+    """What its locks are held by."""
+    pid: int | None
+
+
+def list_runs(state: Path, limit: int) -> RunList:
+    """The newest runs, and how many older ones there are. Raises OrchestratorError."""
+    names = evidence.list_runs(state)
+    after = _successors(state, names)
+    shown = tuple(_entry(state, name, after.get(name)) for name in names[:limit])
+    return RunList(runs=shown, more=max(0, len(names) - limit))
+
+
+def find_run(state: Path, given: str | None) -> str:
+    """The run of this identity, or of a beginning or end of one that no other has; None for the newest.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    names = evidence.list_runs(state)
+    if given is None:
+        if not names:
+            raise UsageError("there is no run on this machine", hint=_NOTHING_KEPT)
+        return names[0]
+    found = [name for name in names if name == given] or [
+        name for name in names if given and (name.startswith(given) or name.endswith(given))
+    ]
+    if not found:
+        raise UsageError(f"there is no run {printable(given, 60)} on this machine", hint="`orchestrator runs list`")
+    if len(found) > 1:
+        few = ", ".join(found[:5])
+        raise UsageError(f"{printable(given, 60)} may be any of {len(found)} runs", hint=f"say which: {few}")
+    return found[0]
+
+
+def read_kept(state: Path, run: str) -> KeptRun:
+    """Everything that is kept of one run. Raises UsageError when nothing is."""
+    record = evidence.read_run(evidence.run_directory(state, run))
+    after = _successors(state, evidence.list_runs(state)).get(run)
+    process = dig(record.request, "process", default={})
+    holder, pid = dig(process, "holder"), dig(process, "pid")
+    return KeptRun(
+        entry=_entry(state, run, after, record),
+        record=record,
+        asked=from_kept(record.request),
+        holder=holder if isinstance(holder, str) else None,
+        pid=pid if isinstance(pid, int) else None,
+    )
+
+
+def chain_of(state: Path, run: str) -> tuple[KeptRun, ...]:
+    """The runs that this one belongs to: from the first that was cut off to the newest that continues it."""
+    names = evidence.list_runs(state)
+    after = _successors(state, names)
+    newest = run
+    while (next_one := after.get(newest)) is not None:
+        newest = next_one
+    chain = [read_kept(state, newest)]
+    while (before := chain[0].entry.continues) is not None and before in names and before < chain[0].entry.run:
+        chain.insert(0, read_kept(state, before))
+    return tuple(chain)
+
+
+def report_run(state: Path, run: str) -> RunReport:
+    """What one run was to do, what happened, what is missing, what to do next. Raises UsageError."""
+    kept = read_kept(state, run)
+    records = kept.record.journal.records
+    return RunReport(
+        run=kept.entry,
+        scope=tuple(_scope_words(kept.record.about)),
+        timeline=tuple(
+            TimelineEntry(
+                at=one.event.at,
+                cluster=_safe(one.event.cluster),
+                model=_safe(one.event.model),
+                step=_safe(one.event.step),
+                words=words_of(one.event),
+            )
+            for one in records
+        ),
+        left=left_of(kept),
+        gaps=gaps_of(kept.record),
+        next=next_steps(kept),
+    )
+
+
+def left_of(kept: KeptRun) -> tuple[LeftItem, ...]:
+    """Every model in every cluster that the run had begun, by its journal."""
+    records = kept.record.journal.records
+    begun = begun_by(one.event for one in records)
+    verdicts: dict[tuple[str | None, str | None], str] = {}
+    going_back = set()
+    for one in records:
+        key = (one.event.cluster, one.event.model)
+        if one.event.type is EventType.ITEM_ENDED:
+            verdicts[key] = str(one.event.data.get("verdict"))
+        elif one.event.type is EventType.ROLLING_BACK and one.event.cluster:
+            going_back.add(key)
+            verdicts.pop(key, None)
+    return tuple(
+        LeftItem(
+            model=printable(model, 100),
+            cluster=printable(cluster, 100),
+            sent=tuple(printable(f"{one.verb} {one.object}", 300) for one in item.attempts),
+            unanswered=tuple(printable(f"{one.verb} {one.object}", 300) for one in item.attempts if not one.answered),
+            verdict=verdicts.get((cluster, model)),
+            rolling_back=(cluster, model) in going_back,
+        )
+        for (cluster, model), item in sorted(begun.items.items())
+    )
+
+
+def next_steps(kept: KeptRun) -> tuple[str, ...]:
+    """The commands by which somebody goes on from here."""
+    entry = kept.entry
+    again = (command_line_of(kept.asked),) if kept.asked else ()
+    match entry.state:
+        case RunState.RUNNING:
+            return (f"kill -INT {kept.pid}", "orchestrator runs list") if kept.pid else ("orchestrator runs list",)
+        case RunState.ABORTED:
+            return again
+        case RunState.ENDED if entry.outcome in (Outcome.VERIFIED, Outcome.LATE):
+            return (f"orchestrator evidence export {entry.run} --key FILE",)
+    if entry.continued_by is not None:
+        return (f"orchestrator runs show {entry.continued_by}",)
+    if kept.asked is None or is_rolled_back(kept):
+        return again
+    return (resume_command(entry.run, entry.workspace), f"orchestrator runs abort {entry.run}")
+
+
+def is_rolled_back(kept: KeptRun) -> bool:
+    """Whether the run failed, took everything back and came to its end."""
+    decided = any(
+        one.event.type is EventType.ROLLING_BACK and one.event.cluster is None for one in kept.record.journal.records
+    )
+    return kept.entry.state is RunState.ENDED and decided
+
+
+def resume_command(run: str, workspace: str | None) -> str:
+    """The exact command line that goes on with a run, quoted for a shell."""
+    place = f"-C {shlex.quote(workspace)} " if workspace else ""
+    return f"orchestrator {place}runs resume {run}"
+
+
+def _successors(state: Path, names: Iterable[str]) -> dict[str, str]:
+    """By run: the newest one that says that it continues it."""
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        about, _, _ = evidence.read_heads(evidence.run_directory(state, name))
+        before = dig(about, "continues")
+        if isinstance(before, str) and evidence.is_run_id(before) and before < name:
+            found[before] = name
+    return found
+
+
+def _entry(state: Path, run: str, after: str | None, record: evidence.RunRecord | None = None) -> RunEntry:
+    directory = evidence.run_directory(state, run)
+    about, request, result = (record.about, record.request, record.result) if record else evidence.read_heads(directory)
+    started = _time(dig(about, "startedAt")) or _time_of(run)
+    stage, ended = _stage(directory, request, result, record)
+    if result is not None and started is not None and ended is None:
+        seconds = result.get("seconds")
+        ended = _after(started, seconds)
+    before, code = dig(about, "continues"), dig(result, "exitCode")
+    return RunEntry(
+        run=run,
+        action=_safe(dig(about, "action") or dig(result, "action")),
+        name=_safe(dig(about, "orderName") or dig(about, "name")),
+        models=tuple(printable(name, 100) for name in _listed(dig(about, "models")) if isinstance(name, str)),
+        state=stage,
+        outcome=_outcome(dig(result, "outcome")),
+        exit_code=code if isinstance(code, int) else None,
+        started=started,
+        ended=ended,
+        user=_safe(dig(about, "localUser")),
+        workspace=_safe(dig(request, "asked", "workspace"), 1000),
+        continues=before if isinstance(before, str) and evidence.is_run_id(before) else None,
+        continued_by=after,
+    )
+
+
+def _stage(
+    directory: Path, request: JsonObject | None, result: JsonObject | None, record: evidence.RunRecord | None
+) -> tuple[RunState, datetime | None]:
+    """How far it came, and the time of its last record where that tells when it ended."""
+    if result is not None:
+        interrupted = dig(result, "outcome") == Outcome.INTERRUPTED.value
+        return (RunState.INTERRUPTED if interrupted else RunState.ENDED), None
+    journal = (record or evidence.read_run(directory)).journal.records
+    last = journal[-1].event if journal else None
+    if last is not None and last.type is EventType.RUN_ENDED and last.data.get("aborted"):
+        return RunState.ABORTED, last.at
+    alive = lives(dig(request, "process"))
+    if alive:
+        return RunState.RUNNING, None
+    return (RunState.UNKNOWN if alive is None else RunState.DIED), last.at if last else None
+
+
+def _scope_words(about: JsonObject | None) -> Iterable[str]:
+    for wave in _listed(dig(about, "scope")):
+        clusters = ", ".join(map(str, _listed(dig(wave, "clusters"))))
+        away = ", ".join(map(str, _listed(dig(wave, "unreachable"))))
+        yield printable(
+            f"{dig(wave, 'step')}: {clusters or 'no cluster'}" + (f"; out of reach: {away}" if away else "")
+        )
+        yield from (printable(words, 400) for words in _listed(dig(wave, "words")))
+
+
+def _outcome(value: object) -> Outcome | None:
+    try:
+        return Outcome(str(value))
+    except ValueError:
+        return None
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _safe(value: object, limit: int = 200) -> str | None:
+    return printable(value, limit) if isinstance(value, str) else None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _time_of(run: str) -> datetime | None:
+    return _time(f"{run[:4]}-{run[4:6]}-{run[6:8]}T{run[9:11]}:{run[11:13]}:{run[13:15]}+00:00")
+
+
+def _after(started: datetime, seconds: Any) -> datetime | None:
+    return started + timedelta(seconds=seconds) if isinstance(seconds, int | float) else None
