@@ -101,16 +101,17 @@ class Picture:
         data = event.data
         phase = _PHASES.get(event.type)
         row.phase = phase or row.phase
+        if isinstance(counts := data.get("replicas"), dict):
+            row.replicas, row.pods = f"{counts.get('ready', 0)}/{counts.get('desired', 0)}", str(counts.get("pods", ""))
         match event.type:
             case EventType.ITEM_ENDED:
                 row.phase, row.last = str(data.get("verdict", "ended")), _first_reason(data)
             case EventType.PROGRESS:
-                counts = data.get("replicas") or {}
-                row.replicas = f"{counts.get('ready', 0)}/{counts.get('desired', 0)}"
-                row.pods = str(counts.get("pods", ""))
                 row.last = "; ".join(map(str, data.get("reasons", ())))
             case EventType.SENDING:
                 row.last = f"{data.get('verb')} {data.get('object')}"
+            case EventType.SOAKING:
+                row.last = f"has to hold for {data.get('seconds', 0):g}s"
             case EventType.LAST_POD_GONE:
                 row.pods, row.last = "0", "last pod gone"
 

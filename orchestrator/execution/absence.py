@@ -55,14 +55,17 @@ class Absence:
         self._steps = steps
         self._guard = guard
         self._strays = Strays(steps, sender, include_shared=darkening.include_shared)
+        self._named = {one.ref for one in subject.expectations}
         self._halted = Halted()
         self._traces = Traces()
         self._searched_at = ports.clock.elapsed()
         self._lost: dict[str, PodTrace] = {}
         """By uid: pods on nodes that did not answer."""
         self._gone_at: datetime | None = None
-        self.owners: dict[ObjectRef, None] = {}
-        """Workloads that were found by a search and are the model's."""
+        self.owners: dict[ObjectRef, JsonObject | None] = {}
+        """Workloads that were found by a search and are the model's, with their pods' selectors."""
+        self._unguarded: tuple[Reason, ...] = ()
+        """What was found and the guard does not know by name."""
         self.doubts: tuple[Reason, ...] = ()
         """Why absence is not proven, whatever is seen."""
 
@@ -90,6 +93,16 @@ class Absence:
         running = [one for one in pods if one.presence == "present" and not _is_terminating(one)]
         await delete_pods(self._steps, self._sender, running, self._drain_seconds(running, None))
 
+    async def guard_owners(self) -> None:
+        """Let the guard know by name what was found: its pods are refused already, its number is not."""
+        found = {ref: selector for ref, selector in self.owners.items() if ref not in self._named}
+        self._unguarded = ()
+        if found and self._guard.is_bound and not await self._guard.widen(self._now_wanted(), found.items()):
+            words = "the guard does not know it by name: its pods are refused, its number of replicas is not"
+            self._unguarded = tuple(
+                Reason(code="guard-narrow", message=words, object=printable(ref)) for ref in sorted(found)
+            )
+
     async def _record(self, pod: JsonObject) -> None:
         """Keep a pod that stands alone whole: nothing but a restore would make it again, and on any node."""
         if dig(pod, "metadata", "ownerReferences") or dig(pod, "metadata", "deletionTimestamp"):
@@ -112,6 +125,7 @@ class Absence:
             if found - strays and self._ports.clock.elapsed() < deadline:
                 strays = found
                 await self.stop_strays()
+                await self.guard_owners()
                 await self.delete_unowned()
             elif settled.judgement.readiness is not Readiness.DONE or await self._has_kept_its_guard():
                 break
@@ -119,6 +133,7 @@ class Absence:
         else:
             if not await self._guard.is_in_place():
                 self._guard.status = "absent"
+        self.doubts = (*self.doubts, *self._unguarded)
         await self._doubt_lost_pods()
         settled = with_moments(settled, departure)
         return replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at)
@@ -145,8 +160,7 @@ class Absence:
 
     def _now_wanted(self) -> Subject:
         """The subject with what turned out to be the model's, under the guard as it stands."""
-        named = {one.ref for one in self._subject.expectations}
-        found = tuple(Expectation(ref, None, Wanted(replicas=0)) for ref in self.owners if ref not in named)
+        found = tuple(Expectation(ref, None, Wanted(replicas=0)) for ref in self.owners if ref not in self._named)
         return replace(self._subject, expectations=(*self._subject.expectations, *found), guard=self._guard.status)
 
     async def _settle(self, deadline: float, departure: Departure) -> Settled:
@@ -162,7 +176,7 @@ class Absence:
             elif had_pods and self._gone_at is None:
                 self._gone_at = self._ports.clock.now()
             if judgement.readiness is Readiness.DONE:
-                self._sender.emit(EventType.SOAKING, {"seconds": soak})
+                self._sender.emit(EventType.SOAKING, {"seconds": soak, **concluding.progress(judgement)})
                 return
             self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 
@@ -204,11 +218,10 @@ class Absence:
         """Whether there is nothing to soak anew for: the guard is still there, or is not proven and cannot be."""
         if self._guard.status != "proven":
             return True
-        # It is tried on what it was drawn for: of what was found later it refuses the pods, not the numbers.
         if await self._guard.is_in_place():
-            await self._guard.prove(self._subject)
+            await self._guard.prove(self._now_wanted())
             return True
-        return not await self._guard.bind_again(self._subject)
+        return not await self._guard.bind_again(self._now_wanted())
 
     async def _doubt_lost_pods(self) -> None:
         """A pod that vanished while its node was silent was not seen to end: a deleted Node object proves nothing."""

@@ -11,7 +11,7 @@ from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
-from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, State, Verdict, Want
+from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, ReplicaCount, State, Verdict, Want
 from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
@@ -56,6 +56,7 @@ def ending(result: ResultItem) -> dict[str, Any]:
         "verdict": result.verdict.value,
         "state": result.state.value,
         "changed": result.changed,
+        "replicas": _counts(result.replicas),
         "reasons": [{"code": reason.code, "message": reason.message} for reason in result.reasons],
     }
 
@@ -76,12 +77,15 @@ def places_of(plan: Plan) -> dict[str, dict[str, Any]]:
 
 def progress(judgement: Judgement) -> dict[str, Any]:
     """What a wait sees just now, for whoever watches the run."""
-    replicas = judgement.replicas
     return {
         "readiness": judgement.readiness.value,
         "reasons": [reason.message for reason in judgement.reasons[:3]],
-        "replicas": {"desired": replicas.desired, "ready": replicas.ready, "pods": replicas.pods},
+        "replicas": _counts(judgement.replicas),
     }
+
+
+def _counts(replicas: ReplicaCount) -> dict[str, int]:
+    return {"desired": replicas.desired, "ready": replicas.ready, "pods": replicas.pods}
 
 
 def seen(result: ResultItem, judgement: Judgement) -> ResultItem:

@@ -201,7 +201,7 @@ class _Item:
 
         def tell(judgement: Judgement) -> None:
             if soak and judgement.readiness is Readiness.DONE:
-                self._sender.emit(EventType.SOAKING, {"seconds": soak})
+                self._sender.emit(EventType.SOAKING, {"seconds": soak, **concluding.progress(judgement)})
                 return
             self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 

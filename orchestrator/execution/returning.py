@@ -89,15 +89,7 @@ class _Return:
         if sent and self._result.verdict is not Verdict.VERIFIED:
             self._add(Reason(code="sent", message="sent in this run: " + ", ".join(sent)))
         self._result = replace(concluding.told(self._result), changed=bool(sent))
-        self._sender.emit(
-            EventType.ITEM_ENDED,
-            {
-                "verdict": self._result.verdict.value,
-                "state": self._result.state.value,
-                "changed": self._result.changed,
-                "reasons": [{"code": one.code, "message": one.message} for one in self._result.reasons],
-            },
-        )
+        self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
         return self._result
 
     async def _follow_plan(self) -> None:
@@ -175,7 +167,7 @@ class _Return:
 
         def tell(judgement: Judgement) -> None:
             if soak and judgement.readiness is Readiness.DONE:
-                self._sender.emit(EventType.SOAKING, {"seconds": soak})
+                self._sender.emit(EventType.SOAKING, {"seconds": soak, **concluding.progress(judgement)})
                 return
             self._sender.emit(EventType.PROGRESS, concluding.progress(judgement))
 
