@@ -11,6 +11,7 @@ import math
 import subprocess
 import tarfile
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -70,8 +71,8 @@ def _countries(topology: dict[str, Any], numbers: dict[str, str]) -> dict[str, l
         code = numbers.get(geometry.get("id", ""), UNNUMBERED.get(geometry["properties"]["name"], ""))
         whole = {"Polygon": [geometry.get("arcs")], "MultiPolygon": geometry.get("arcs")}[geometry["type"]]
         for polygon in whole:
-            rings = [_ring(ring, arcs) for ring in polygon]
-            found.setdefault(_owner(code, rings[0]), []).append(rings)
+            for rings in _cut([_ring(ring, arcs) for ring in polygon]):
+                found.setdefault(_owner(code, rings[0]), []).append(rings)
     return found
 
 
@@ -94,6 +95,36 @@ def _ring(numbers: list[int], arcs: list[Ring]) -> Ring:
         line = arcs[number] if number >= 0 else arcs[~number][::-1]
         ring += line[1:] if ring else line
     return ring
+
+
+def _cut(polygon: Polygon) -> list[Polygon]:
+    """The polygon cut at the edge of the map, 180 degrees, where its rings jump from one side to the other."""
+    if not any(abs(x - p) > 180 for ring in polygon for (x, _), (p, _) in pairwise(ring)):
+        return [polygon]
+    unrolled = [_unrolled(ring) for ring in polygon]
+    parts = [[_clipped(ring, 360.0 * turn - 180, 360.0 * turn) for ring in unrolled] for turn in (-1, 0, 1)]
+    return [[ring for ring in part if ring] for part in parts if part[0]]
+
+
+def _unrolled(ring: Ring) -> Ring:
+    line, turn = [ring[0]], 0.0
+    for (x, y), (before, _) in zip(ring[1:], ring, strict=False):
+        turn += -360.0 if x - before > 180 else 360.0 if x - before < -180 else 0.0
+        line.append((x + turn, y))
+    return line
+
+
+def _clipped(ring: Ring, west: float, turn: float) -> Ring:
+    """What of a ring lies within one turn of the globe, which begins in the west; moved to the map."""
+    for edge, sign in ((west, 1), (west + 360, -1)):
+        kept: Ring = []
+        for (x, y), (p, q) in zip(ring, [*ring[-1:], *ring[:-1]], strict=True):
+            if ((x - edge) * sign >= 0) != ((p - edge) * sign >= 0):
+                kept.append((edge, q + (y - q) * (edge - p) / (x - p)))
+            if (x - edge) * sign >= 0:
+                kept.append((x, y))
+        ring = kept
+    return [(x - turn, y) for x, y in ring]
 
 
 def _owner(code: str, ring: Ring) -> str:

@@ -1,4 +1,4 @@
-"""Times and spans as people say them."""
+"""Times, spans and numbers as people say them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def span(seconds: float) -> str:
 def clock(at: datetime) -> str:
     """A moment in UTC, to the second."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def many(count: int, what: str) -> str:
+    """`1 item`, `3 items`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _two(whole: int, size: int, large: str, small: str) -> str:

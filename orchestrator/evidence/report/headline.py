@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from orchestrator.core.verdict import Verdict
-from orchestrator.evidence.report.durations import span
+from orchestrator.evidence.report.durations import many, span
 from orchestrator.evidence.report.recorded import Recorded
 from orchestrator.evidence.report.timeline import Milestones
 from orchestrator.evidence.report.verdicts import counted, in_words
@@ -89,7 +89,7 @@ def _rest(recorded: Recorded) -> str:
     if where:
         sentence += f" ({_names(tuple(sorted(where)))})"
     if count := sum(channel.verdict is not Verdict.VERIFIED for channel in recorded.channels):
-        sentence += f"; {count} {'channel is' if count == 1 else 'channels are'} not shown to be closed"
+        sentence += f"; {many(count, 'channel')} not shown to be closed"
     return sentence + (f"; {recorded.error.rstrip('.')}" if recorded.error else "")
 
 

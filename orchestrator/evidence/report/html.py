@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.evidence.report.durations import clock, span
+from orchestrator.evidence.report.durations import clock, many, span
 from orchestrator.evidence.report.timeline import LENGTH
 from orchestrator.evidence.report.verdicts import LABELS, MEANINGS, WORST_FIRST, counted
 from orchestrator.evidence.report.view import ReportView
@@ -42,7 +42,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(span=span, clock=clock, counted=counted)
+    environment.filters.update(span=span, clock=clock, counted=counted, many=many)
     environment.globals["track_length"] = LENGTH
     return environment
 

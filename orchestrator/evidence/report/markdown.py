@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from orchestrator.core.verdict import Reason
-from orchestrator.evidence.report.durations import span
+from orchestrator.evidence.report.durations import many, span
 from orchestrator.evidence.report.recorded import NOTHING, RecordedItem
 from orchestrator.evidence.report.verdicts import LABELS, in_words
 from orchestrator.evidence.report.view import ReportView
@@ -162,7 +162,8 @@ def _owed(view: ReportView) -> Iterator[str]:
     if view.is_order and (view.owed or view.open_channels):
         yield "## What is owed"
         yield ""
-        yield f"{len(view.owed)} items and {len(view.open_channels)} channels, when the run ended."
+        owed = f"{many(len(view.owed), 'item')} and {many(len(view.open_channels), 'channel')}"
+        yield f"When the run ended: {owed}."
         yield "`orchestrator takedown --order FILE --follow` works off the debt;"
         yield "`orchestrator orders show ORDER` tells what is owed now."
 

@@ -13,8 +13,8 @@ from orchestrator.core.verdict import Verdict
 from orchestrator.evidence.report.recorded import RecordedItem
 from orchestrator.evidence.report.verdicts import WORST_FIRST, counted, in_words, worst
 
-_PIN: Final = 17.0
-_CROWDED: Final = 2 * _PIN + 4
+_PIN: Final = 19.0
+_CROWDED: Final = 72.0
 _INSET: Final = (480.0, 300.0)
 _INSET_PIN: Final = 10.0
 _MOST_INSETS: Final = 3
@@ -140,15 +140,17 @@ def _insets(
     insets = []
     for letter, crowd in zip("ABC", largest, strict=False):
         left, top, width, height = _frame([places[code] for code in crowd], size)
+        # Whoever else stands within the frame is told there too, and only there.
+        inside = [code for code, (x, y) in sorted(places.items()) if 0 < x - left < width and 0 < y - top < height]
         insets.append(
             Inset(
                 letter=letter,
-                names=", ".join(shown[code].name for code in crowd),
+                names=", ".join(sorted(shown[code].name for code in inside)),
                 left=left,
                 top=top,
                 width=width,
                 height=height,
-                pins=tuple(_pin(shown[code], places) for code in crowd),
+                pins=tuple(_pin(shown[code], places) for code in inside),
             )
         )
     return tuple(insets)

@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.core.events import EventType
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.verdict import Verdict
-from orchestrator.evidence.report.durations import clock
+from orchestrator.evidence.report.durations import clock, many
 from orchestrator.evidence.report.headline import Headline, headline_of
 from orchestrator.evidence.report.places import Country, WorldMap, countries_of, map_of
 from orchestrator.evidence.report.recorded import (
@@ -145,7 +145,7 @@ def _facts(record: RunRecord, recorded: Recorded, milestones: Milestones | None)
         yield "Rehearsal", "yes: these are sandbox clusters, and nothing here is said of the real ones"
     yield from ((label, text(about[key])) for label, key in _WHO.items() if about.get(key))
     for actor, count in _actors(record).items():
-        yield "Known to the API servers as", f"{actor} ({count} clusters)" if count > 1 else actor
+        yield "Known to the API servers as", f"{actor} ({many(count, 'cluster')})"
 
 
 _WHO = {"Local user": "localUser", "Version of the tool": "toolVersion", "Digest of the plan": "planDigest"}
@@ -180,4 +180,4 @@ def _scope(about: JsonObject) -> Iterable[str]:
         if isinstance(wave, dict):
             count = len(texts(wave.get("clusters"))) + len(texts(wave.get("unreachable")))
             words = "; ".join(texts(wave.get("words"), 600))
-            yield f"{text(wave.get('step'))}: {count} clusters" + (f" ({words})" if words else "")
+            yield f"{text(wave.get('step'))}: {many(count, 'cluster')}" + (f" ({words})" if words else "")
