@@ -39,7 +39,8 @@ def run_request(terms: Terms, asked: Asked | None = None) -> RunRequest:
 
     `asked` is kept, so that the run can be resumed.
     """
-    from orchestrator.cli._running import progress, stop_on_signals
+    from orchestrator.cli._interruptions import stop_on_signals
+    from orchestrator.cli._running import progress
     from orchestrator.cli._settings import state_directory
     from orchestrator.workflow.applying import RunRequest
 

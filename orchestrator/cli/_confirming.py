@@ -39,11 +39,13 @@ def _is_terminal() -> bool:
 
 
 def _ask(names: str, what: str) -> str:
-    # The event loop would keep the first SIGINT to itself until the answer is there.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The event loop would keep a signal to itself until the answer is there.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         question = f"Type the names of {what} to confirm ({names})"
         answer: str = click.prompt(question, default="", show_default=False, err=True)
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
     return answer

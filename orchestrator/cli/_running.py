@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from orchestrator.cli._interruptions import interruptible, outlast_readers
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -18,29 +18,26 @@ Answer = TypeVar("Answer")
 
 
 def run(story: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run a workflow to its end, on uvloop where there is one: a fifth of the memory for each open watch."""
+    """Run a workflow that changes nothing to its end."""
+    return _run(interruptible(story, outlives_terminal=False))
+
+
+def act(story: Coroutine[Any, Any, Answer], *, outlives_terminal: bool = False) -> Answer:
+    """Run a workflow that changes something to its end, whether or not anybody goes on reading what it says.
+
+    With `outlives_terminal` it also goes on when its terminal is closed.
+    """
+    outlast_readers()
+    return _run(interruptible(story, outlives_terminal=outlives_terminal))
+
+
+def _run(story: Coroutine[Any, Any, Answer]) -> Answer:
+    """On uvloop where there is one: a fifth of the memory for each open watch."""
     try:
         import uvloop
     except ImportError:  # not built for this platform
         return asyncio.run(story)
     return uvloop.run(story)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def ask_to_stop(number: int) -> None:
-        if stop.is_set():
-            raise SystemExit(130)
-        stop.set()
-        name = signal.Signals(number).name
-        click.echo(f"{name}: ending at the next safe point; a second {name} ends at once", err=True)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask_to_stop, number)
-    return stop
 
 
 def point_to_resumption(run: str) -> None:

@@ -114,12 +114,20 @@ def run(arguments: Sequence[str]) -> int:
     except OrchestratorError as error:
         code = _report(error, arguments)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        code = 130
+        code = _report(
+            _Interrupted("interrupted", hint="`orchestrator runs list` tells what was begun, if anything"), arguments
+        )
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
     return code if isinstance(code, int) else 0
+
+
+class _Interrupted(OrchestratorError):
+    """A signal, or the end of the input where an answer was awaited."""
+
+    exit_code = 130
+    code = "interrupted"
 
 
 def _as_usage_error(error: click.ClickException) -> UsageError:

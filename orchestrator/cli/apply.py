@@ -62,11 +62,11 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from orchestrator.cli._acting import Terms
     from orchestrator.cli._planning import optional_seconds, plan_options, seconds
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
 
     options = plan_options(overridden=overridden, take_over=take_over, force_conflicts=force_conflicts, prune=prune)
     terms = Terms(optional_seconds(wait_lock), seconds(cluster_deadline), held_fails=held == "fail")
-    result = run(_apply(settings, playbook, kubeconfig, options, terms))
+    result = act(_apply(settings, playbook, kubeconfig, options, terms))
     return print_result(result, form)
 
 

@@ -58,15 +58,16 @@ def command(
     """
     from orchestrator.cli._acting import switch
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
     from orchestrator.core.verdict import Want
 
     reason, until = options.pop("reason"), _time(options.pop("until"))
     if reason is not None:
-        return print_result(run(_hold(settings, models, (reason, until), {**options, "kubeconfig": kubeconfig})), form)
+        held = _hold(settings, models, (reason, until), {**options, "kubeconfig": kubeconfig})
+        return print_result(act(held, outlives_terminal=True), form)
     if until is not None:
         raise UsageError("--until says how long a hold is meant to last, and there is none", hint="--hold REASON")
-    return print_result(run(switch(settings, models, Want.DISABLED, kubeconfig, options)), form)
+    return print_result(act(switch(settings, models, Want.DISABLED, kubeconfig, options)), form)
 
 
 async def _hold(

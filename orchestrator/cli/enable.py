@@ -38,7 +38,7 @@ def command(
     """
     from orchestrator.cli._acting import switch
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
     from orchestrator.core.verdict import Want
 
-    return print_result(run(switch(settings, models, Want.ENABLED, kubeconfig, options)), form)
+    return print_result(act(switch(settings, models, Want.ENABLED, kubeconfig, options)), form)

@@ -78,9 +78,9 @@ def lift(settings: Settings, /, *, form: str, **options: Any) -> int:
       orchestrator hold lift hold-3f9a1c20 --confirm hold-3f9a1c20 --reason "incident 17 is closed" -o json
     """
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
 
-    return print_result(run(_lift(settings, options)), form)
+    return print_result(act(_lift(settings, options)), form)
 
 
 async def _list(settings: Settings, **reached: Any) -> HoldList:

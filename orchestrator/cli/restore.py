@@ -54,9 +54,9 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
     """
     from orchestrator.cli._ordering import point_onwards
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
 
-    result = run(_restore(settings, **options))
+    result = act(_restore(settings, **options))
     code = print_result(result, form)
     point_onwards(result, options["order_file"])
     return code

@@ -103,7 +103,7 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
       orchestrator runs resume 20261123T204500Z-3f9a -o json
     """
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run as run_story
+    from orchestrator.cli._running import act
     from orchestrator.cli._settings import state_directory
     from orchestrator.core.result import RunResult
     from orchestrator.workflow.resuming import find_resumption
@@ -115,7 +115,7 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
         click.echo(f"run {found.run} ended {found.outcome}: nothing is left to do", err=True)
         return print_result(found, form)
     click.echo(f"going on with run {found.last.entry.run}", err=True)
-    return print_result(run_story(_resume(found, confirm)), form)
+    return print_result(act(_resume(found, confirm), outlives_terminal=found.last.entry.action == "takedown"), form)
 
 
 async def _resume(resumption: Resumption, confirm: str | None) -> RunResult:

@@ -44,9 +44,9 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
     """
     from orchestrator.cli._ordering import point_onwards
     from orchestrator.cli._render import print_result
-    from orchestrator.cli._running import run
+    from orchestrator.cli._running import act
 
-    result = run(_take_down(settings, **options))
+    result = act(_take_down(settings, **options), outlives_terminal=True)
     code = print_result(result, form)
     point_onwards(result, options["order_file"])
     return code
