@@ -17,15 +17,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli._render import STYLES, SYMBOLS
+from orchestrator.cli._render import STYLES, SYMBOLS, WORST_FIRST
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_WORST_FIRST: Final = ("failed", "residue", "unreachable", "unverified", "rolling back", "held", "not_run")
-_AT_REST: Final = ("not begun", "verified")
+_ORDER: Final = (*WORST_FIRST[:-1], "rolling back", "going on", "not begun", "verified")
+"""Worst first, then what is going on, then what is over."""
 _CHROME: Final = 5
 """Lines around the rows: heading, blank, column heads, the group line, the cursor's own."""
 _WIDE: Final = 100
@@ -48,10 +48,8 @@ class Row:
 
     @property
     def rank(self) -> int:
-        """Worst first, then what is going on, then what is over."""
-        if self.phase in _WORST_FIRST:
-            return _WORST_FIRST.index(self.phase)
-        return len(_WORST_FIRST) + (1 + _AT_REST.index(self.phase) if self.phase in _AT_REST else 0)
+        """Its place in `_ORDER`."""
+        return _ORDER.index(self.phase if self.phase in _ORDER else "going on")
 
 
 class Picture:
@@ -109,7 +107,8 @@ class Picture:
             case EventType.PROGRESS:
                 row.last = "; ".join(map(str, data.get("reasons", ())))
             case EventType.SENDING:
-                row.last = f"{data.get('verb')} {data.get('object')}"
+                # The kind is told by its name: the group before it would fill the line.
+                row.last = f"{data.get('verb')} {str(data.get('object')).rpartition('.k8s.io/')[2]}"
             case EventType.SOAKING:
                 row.last = f"has to hold for {data.get('seconds', 0):g}s"
             case EventType.LAST_POD_GONE:
@@ -137,8 +136,13 @@ def draw(picture: Picture, now: datetime, *, width: int, height: int) -> Rendera
     room = max(3, height - _CHROME)
     shown = rows if len(rows) <= room else rows[: max(1, room - len({row.region for row in rows}))]
     parts: list[RenderableType] = [_heading(picture, rows, now), Text(), _table(shown, width)]
-    rest = rows[len(shown) :]
-    parts += [_counted(region, of_region, width) for region, of_region in _by_region(rest)][: room - len(shown)]
+    groups, space = _by_region(rows[len(shown) :]), room - len(shown)
+    if len(groups) > space:
+        groups = [
+            *groups[: space - 1],
+            ("elsewhere", [row for _, of_region in groups[space - 1 :] for row in of_region]),
+        ]
+    parts += [_counted(region, of_region, width) for region, of_region in groups]
     return Group(*parts)
 
 
@@ -189,7 +193,7 @@ def _by_region(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
 def _counted(region: str, rows: list[Row], width: int) -> Text:
     counts = Counter(row.phase for row in sorted(rows, key=lambda row: row.rank))
     words = ", ".join(f"{number} {phase}" for phase, number in counts.items())
-    text = Text(f"… {printable(region, 30) or 'elsewhere'}: {words}", no_wrap=True, overflow="ellipsis")
+    text = Text(f"… {printable(region, 30)}: {words}", no_wrap=True, overflow="ellipsis")
     text.truncate(width, overflow="ellipsis")
     return text
 

@@ -37,6 +37,9 @@ STYLES = {
 }
 
 
+WORST_FIRST = ("failed", "residue", "unreachable", "unverified", "not_run", "held", "verified")
+
+
 def print_document(value: Any, form: str) -> None:
     """Print a dataclass or a mapping as one JSON or YAML document."""
     document = as_json(value)
@@ -77,12 +80,11 @@ def as_json(value: Any) -> Any:
 def console(*, stderr: bool = False) -> Console:
     """The terminal: no markup or highlighting, since what it prints comes from documents and clusters.
 
-    In a pipe or a log nothing is cut to a width.
+    On a terminal lines are broken between words; in a pipe or a log they are neither broken nor cut.
     """
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, markup=False, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPE_WIDTH
-    )
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal else PIPE_WIDTH
+    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=not is_terminal, width=width)
 
 
 PIPE_WIDTH = 1000
@@ -109,9 +111,36 @@ def print_matrix(items: Iterable[StatusItem]) -> None:
             Text(verdict, style=STYLES[item.verdict]),
         )
     out.print(table)
-    for item in rows:
+    for verdict, sentence, concerned in _grouped(rows):
+        out.print(f"  {SYMBOLS[verdict]} {_places(concerned)}: {sentence}")
+
+
+def _grouped(items: list[StatusItem]) -> list[tuple[str, str, list[StatusItem]]]:
+    """Every reason once, with all that it concerns; worst first."""
+    found: dict[tuple[str, str], list[StatusItem]] = {}
+    for item in items:
         for reason in item.reasons:
-            out.print(f"  {SYMBOLS[item.verdict]} {item.model} in {item.cluster}: {describe(reason)}")
+            found.setdefault((item.verdict.value, describe(reason)), []).append(item)
+    in_order = sorted(found.items(), key=lambda one: WORST_FIRST.index(one[0][0]))
+    return [(verdict, sentence, concerned) for (verdict, sentence), concerned in in_order]
+
+
+def _places(items: list[StatusItem]) -> str:
+    """`fable-5 in eu-west-1, us-east-1 and 3 more`; every model with its own clusters."""
+    clusters: dict[str, list[str]] = {}
+    for item in items:
+        clusters.setdefault(item.model, []).append(printable(item.cluster, 40))
+    return "; ".join(f"{printable(model, 40)} in {_listed(names)}" for model, names in clusters.items())
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= _NAMED + 1 else names[:_NAMED]
+    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return ", ".join(shown) + more
+
+
+_NAMED = 3
+"""Clusters of one reason that are named; the rest stand in the table."""
 
 
 def plain_table(headings: tuple[str, ...]) -> Table:
