@@ -24,6 +24,8 @@ from orchestrator.errors import ClusterError, Gone, NotFound, Unreachable, Wrong
 # Pages are what keeps a large list from making other clusters wait: parsing 500 pods takes about 25 ms, and a thread
 # would not help, because the parser holds the interpreter there as well.
 _PAGE = 500
+_MOST_PAGES = 2000
+"""A million objects: whoever promises yet another page is not followed for ever."""
 _LISTINGS = 3
 _CONTRADICTION_PAUSES = (0.1, 0.4, 0.0)
 
@@ -146,7 +148,7 @@ class ClusterReading:
     async def _pages(self, call: Call, resource: Resource, keep: Keep | None, *, limit: int) -> Listing:
         items: list[JsonObject] = []
         token = ""
-        while True:
+        for _ in range(_MOST_PAGES):
             paging = {"limit": str(limit), "continue": token}
             query = (*call.query, *((key, value) for key, value in paging.items() if value and limit))
             page = await self._confirm_absence(replace(call, query=query))
@@ -156,6 +158,7 @@ class ClusterReading:
             token = dig(page, "metadata", "continue", default="")
             if not token:
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
+        raise Unreachable("the list has no end", code="too-large")
 
     async def _review(self, group: str, kind: str, spec: JsonObject) -> JsonObject:
         await self.identify()

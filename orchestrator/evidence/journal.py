@@ -259,17 +259,23 @@ def _parse_line(line: bytes, previous: str) -> JournalRecord:
         raise ValueError("not bound to the record before it")
     if hashlib.sha256(_canonical(document)).hexdigest() != digest:
         raise ValueError("changed since it was written")
-    if not isinstance(document["seq"], int) or not isinstance(document["data"], dict):
-        raise ValueError("not a record")
     event = Event(
-        type=EventType(document["type"]),
-        at=datetime.fromisoformat(document["at"]),
-        cluster=document["cluster"],
-        model=document["model"],
-        step=document["step"],
-        data=document["data"],
+        type=EventType(document.pop("type")),
+        at=datetime.fromisoformat(document.pop("at")),
+        cluster=document.pop("cluster"),
+        model=document.pop("model"),
+        step=document.pop("step"),
+        data=document.pop("data"),
     )
-    return JournalRecord(document["seq"], event, digest)
+    seq = document.pop("seq")
+    # Anybody can hash a line: a chain that holds does not make it one that we wrote.
+    is_ours = type(seq) is int and isinstance(event.data, dict) and event.at.tzinfo is not None
+    names = (event.cluster, event.model, event.step)
+    if not is_ours or not all(name is None or isinstance(name, str) for name in names):
+        raise ValueError("not a record")
+    if document.keys() != {"apiVersion", "prev"}:
+        raise ValueError("with fields that no record has")
+    return JournalRecord(seq, event, digest)
 
 
 def _describe(error: Exception) -> str:
