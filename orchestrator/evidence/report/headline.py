@@ -72,11 +72,11 @@ def _proven(recorded: Recorded, action: str, models: tuple[str, ...], milestones
     whom = (
         "each model is" if action not in _GOALS or held else f"{_names(models)} {'is' if len(models) == 1 else 'are'}"
     )
-    where = "the one cluster" if clusters == 1 else f"all {clusters} clusters" if not held else f"{clusters} clusters"
-    sentence = f"Proven: {whom} {goal} in {where}{_countries(recorded)}"
-    if held:
-        sentence += f"; {held} {'item is' if held == 1 else 'items are'} kept off by a hold"
-    return sentence + _when(recorded, milestones) + "."
+    where = many(clusters, "cluster") if held else "the one cluster" if clusters == 1 else f"all {clusters} clusters"
+    countries = {item.country for item in verified if item.country}
+    wide = f" of {len(countries)} countries" if len(countries) > 1 else ""
+    kept = f"; {many(held, 'item')} kept off by a hold" if held else ""
+    return f"Proven: {whom} {goal} in {where}{wide}{_when(recorded, milestones)}{kept}."
 
 
 def _rest(recorded: Recorded) -> str:
@@ -97,11 +97,6 @@ def _names(names: tuple[str, ...]) -> str:
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
-
-
-def _countries(recorded: Recorded) -> str:
-    countries = {item.country for item in recorded.items if item.country}
-    return f" of {len(countries)} countries" if len(countries) > 1 else ""
 
 
 def _when(recorded: Recorded, milestones: Milestones | None) -> str:
