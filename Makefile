@@ -62,6 +62,12 @@ $(VENV)/.gateways: $(VENV)/.ready requirements-traffic.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-traffic.lock
 	@touch $@
 
+# What the pages are looked at with: axe-core and a reader of pictures. Only the pinned files, nothing they would bring.
+$(VENV)/.ui: $(VENV)/.ready requirements-ui.lock
+	@echo 'installing axe-core and Pillow (requirements-ui.lock)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ui.lock
+	@touch $@
+
 binaries: install  ## Find, download or build the control-plane programs (cached; minutes the first time)
 	@$(BIN)/python .ci/binaries.py
 
@@ -89,7 +95,7 @@ test-unit: install  ## Only the tests that need no control plane
 test-long: install binaries  ## The proofs of many minutes, in shards (SEED=n repeats an order, ALL=1: no time limit)
 	$(BIN)/python .ci/shards.py $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 
-test-ui: install binaries  ## What a terminal shows; needs tmux
+test-ui: install $(VENV)/.ui binaries  ## What a terminal and a browser show; needs tmux and Chromium
 	$(BIN)/pytest -m ui $(ARGS)
 
 test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to pods; needs iproute2 and util-linux

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("tmux", "ip", "unshare")
+PROGRAMS = ("tmux", "chromium", "ip", "unshare")
 
 MAKE = """\
 #!/bin/sh

@@ -17,6 +17,7 @@ STEPS: Final = ("guarded", "trafficCut", "stopped", "lastPodGone", "verified")
 NOTHING: Final = "\N{EN DASH}"
 """What stands for a text that is not there."""
 _SEEN: Final = ("enabled", "disabled", "mixed")
+_MOST: Final = 20
 _TEXT: Final = 200
 _SENTENCE: Final = 1000
 
@@ -193,19 +194,28 @@ def _contradictions(record: RunRecord, items: list[RecordedItem]) -> list[str]:
     result, said = record.result or {}, _last_words(record)
     if result.get("run") != record.run:
         doubts.append("the result is that of another run")
-    for item in items:
-        told = said.get((item.model, item.cluster), "nothing")
-        if item.verdict is Verdict.VERIFIED and told != Verdict.VERIFIED:
-            doubts.append(f"{item.model} in {item.cluster}: verified in the result, but the journal says {told}")
+    doubts += _few(
+        [
+            f"{item.model} in {item.cluster}: verified in the result, but the journal says {told}"
+            for item in items
+            if (told := said.get((item.model, item.cluster), "nothing")) != Verdict.VERIFIED
+            and item.verdict is Verdict.VERIFIED
+        ]
+    )
     named = {item.cluster for item in items}
     left_out = [cluster for cluster in scope_of(record) if cluster not in named]
     if left_out:
-        doubts.append(f"the result says nothing of {', '.join(left_out)}, which the run was about")
+        doubts += _few([f"the result says nothing of {cluster}, which the run was about" for cluster in left_out])
     if result.get("outcome") in ("verified", "late") and any(
         item.verdict not in (Verdict.VERIFIED, Verdict.HELD) for item in items
     ):
         doubts.append("the result says that everything is proven, and its items say that it is not")
     return doubts
+
+
+def _few(doubts: list[str]) -> list[str]:
+    """So many as somebody will read; the number of the others."""
+    return [*doubts[:_MOST], f"and {len(doubts) - _MOST} more like this"] if len(doubts) > _MOST else doubts
 
 
 def scope_of(record: RunRecord) -> tuple[str, ...]:

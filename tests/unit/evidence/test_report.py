@@ -221,7 +221,7 @@ json_values = st.recursive(
 FIELDS = (*recorded_item(), "object", "outcome", "channels", "items", "scope", "startedAt", "run", "action", "error")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_record_breaks_a_report_or_makes_it_believe_what_is_not_there(data: st.DataObject) -> None:
     """Whatever stands in the files, a report is made, and without a journal nothing in it is proven."""
