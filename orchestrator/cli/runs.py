@@ -118,6 +118,36 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
     return print_result(act(_resume(found, confirm), outlives_terminal=found.last.entry.action == "takedown"), form)
 
 
+@command.command()
+@_chosen
+@_options.output
+def abort(*, run: str | None, last: bool, form: str) -> int:
+    """End RUN for good, which was cut off: release its own locks, mark it, and say what it left half-done.
+
+    No workload is changed. A run that is still under way is refused (exit 4). Exit code 3: a cluster could not be
+    asked; a lock that is left there expires by itself within a minute.
+
+    \b
+    Examples:
+      orchestrator runs abort --last
+      orchestrator runs abort 3f9a -o json
+    """
+    from orchestrator.cli._render import print_document
+    from orchestrator.cli._run_tables import print_abort
+    from orchestrator.cli._running import run as run_story
+    from orchestrator.cli._settings import state_directory
+    from orchestrator.workflow.aborting import abort as abort_run
+    from orchestrator.workflow.runs import find_run
+
+    state = state_directory()
+    found = run_story(abort_run(state, find_run(state, _given(run, last=last))))
+    if form == "table":
+        print_abort(found)
+    else:
+        print_document(found, form)
+    return found.exit_code
+
+
 async def _resume(resumption: Resumption, confirm: str | None) -> RunResult:
     from orchestrator.cli._acting import Terms, run_request
     from orchestrator.cli._confirming import confirm_models

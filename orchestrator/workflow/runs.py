@@ -221,13 +221,15 @@ def _stage(
     directory: Path, request: JsonObject | None, result: JsonObject | None, record: evidence.RunRecord | None
 ) -> tuple[RunState, datetime | None]:
     """How far it came, and the time of its last record where that tells when it ended."""
-    if result is not None:
-        interrupted = dig(result, "outcome") == Outcome.INTERRUPTED.value
-        return (RunState.INTERRUPTED if interrupted else RunState.ENDED), None
+    interrupted = dig(result, "outcome") == Outcome.INTERRUPTED.value
+    if result is not None and not interrupted:
+        return RunState.ENDED, None
     journal = (record or evidence.read_run(directory)).journal.records
     last = journal[-1].event if journal else None
     if last is not None and last.type is EventType.RUN_ENDED and last.data.get("aborted"):
         return RunState.ABORTED, last.at
+    if interrupted:
+        return RunState.INTERRUPTED, None
     alive = lives(dig(request, "process"))
     if alive:
         return RunState.RUNNING, None
