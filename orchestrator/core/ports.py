@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +15,8 @@ from orchestrator.core.objects import JsonObject, ObjectRef, Resource
 if TYPE_CHECKING:
     from orchestrator.core.events import Event
     from orchestrator.core.observation import Departure, Settled, Subject, Traces
-    from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
-    from orchestrator.core.verdict import Judgement
+    from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey, Workload
+    from orchestrator.core.verdict import Judgement, Reason
 
 
 Keep: TypeAlias = Callable[[JsonObject], bool]
@@ -276,7 +276,11 @@ class Verifier(Protocol):
 
 
 class GuardProver(Protocol):
-    """Tries guards with server-side dry runs; changes nothing."""
+    """Draws guards, and tries them with server-side dry runs; changes nothing."""
+
+    def widen(self, guard: Guard, subject: Subject, workloads: Iterable[Workload]) -> Guard | Reason:
+        """The same guard over these workloads as well, or why that is impossible."""
+        ...
 
     async def survey(self, writer: ClusterWriter) -> NeutralSurvey:
         """Whether what is none of a guard's business is admitted now: asked before a guard is bound."""

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from orchestrator.core.holds import Hold, Lift, RestoreRecord
-from orchestrator.core.objects import JsonObject, ObjectRef
+from orchestrator.core.objects import JsonObject, ObjectRef, dig
+from orchestrator.core.records import canonical_json
 from orchestrator.core.schema import DOCUMENT
 from orchestrator.core.verdict import Reason
 
 DEFAULT_TAKEDOWN_SOAK = 15.0
 DRAIN_FLOOR = 5.0
 """Seconds that pods get to end when the order's deadline has passed already."""
+
+ANNOTATION_WORKLOADS: Final = "orchestrator.dev/workloads"
+"""On a guard's policy: the workloads that it was drawn for, so that whoever draws it again forgets none."""
+_MOST_WORKLOADS_BYTES: Final = 128 * 1024
+"""All annotations of an object may have 256 KiB."""
+
+Workload = tuple[ObjectRef, JsonObject | None]
+"""A workload of the model, with the LabelSelector of its pods where it is known."""
 
 Answer = Literal["451", "404", "redirect", "5xx"]
 """What clients get from a route that is cut; `5xx` where the route's kind can say nothing better."""
@@ -115,6 +126,10 @@ class Guard:
     """Text that every refusal of this guard carries and no other policy's does."""
     cuts: tuple[RouteCut, ...] = ()
     """The cuts that it protects; trying to undo them is part of its proof."""
+    public: Mapping[str, str] = field(default_factory=dict)
+    """The words of the order that its refusals may quote."""
+    workloads: tuple[Workload, ...] = ()
+    """The workloads that it knows by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,3 +167,28 @@ class Restoration:
     """What is bound again when the restore fails."""
     records: tuple[RestoreRecord, ...]
     """What everything was; read in the cluster."""
+
+
+def workloads_text(workloads: Iterable[Workload]) -> str | None:
+    """The workloads as `ANNOTATION_WORKLOADS` keeps them; None where they are more than an annotation can hold."""
+    listed = [[one.api_version, one.kind, one.namespace, one.name, selector] for one, selector in workloads]
+    text = canonical_json(listed)
+    return text if len(text.encode()) <= _MOST_WORKLOADS_BYTES else None
+
+
+def workloads_of_policy(policy: JsonObject) -> tuple[Workload, ...]:
+    """The workloads that a live policy says it was drawn for; empty where it does not, or nobody understands it."""
+    text = dig(policy, "metadata", "annotations", ANNOTATION_WORKLOADS)
+    try:
+        found = [_workload(*entry) for entry in json.loads(text or "[]")]
+    except (TypeError, ValueError, RecursionError):
+        return ()
+    return tuple(found)
+
+
+def _workload(api_version: str, kind: str, namespace: str, name: str, selector: JsonObject | None) -> Workload:
+    if not all(isinstance(part, str) for part in (api_version, kind, namespace, name)):
+        raise ValueError("no reference to an object")
+    if not isinstance(selector, dict | None):
+        raise ValueError("no selector")
+    return ObjectRef(api_version, kind, namespace, name), selector

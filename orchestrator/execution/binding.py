@@ -5,7 +5,10 @@ A guard counts only while it is proven. Whoever deletes it during a takedown fin
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from orchestrator.core.comparison import differences
@@ -13,12 +16,13 @@ from orchestrator.core.events import EventType
 from orchestrator.core.objects import JsonObject, dig, ref_of
 from orchestrator.core.observation import Subject
 from orchestrator.core.ports import GuardProver
-from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
+from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey, Workload, workloads_of_policy
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import Conflict
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 
+_RACES = 5
 PROOF_SECONDS = 30.0
 """A policy works half a second after it is bound; a busy API server gets this long."""
 
@@ -47,10 +51,41 @@ class GuardBinding:
             self._steps.note(Reason(code="guard-absent", message=words))
             return
         # Asked before it is bound, or nobody could tell whose policy refuses what is neutral.
-        self._survey = await self._steps.ask(self._prover.survey(self._sender.ports.writer)) or NeutralSurvey()
-        if await self._put(self._guard.policy) and await self._put(self._guard.binding):
+        survey, policy = await asyncio.gather(
+            self._steps.ask(self._prover.survey(self._sender.ports.writer)), self._live(self._guard.policy)
+        )
+        self._survey = survey or NeutralSurvey()
+        if policy is not None:
+            # What an earlier takedown found stays guarded, whatever this one knows of it.
+            self._draw_wider(subject, workloads_of_policy(policy))
+        if await self._put_both():
             self.is_bound = True
             await self.prove(subject)
+
+    async def widen(self, subject: Subject, workloads: Iterable[Workload]) -> bool:
+        """Guard these workloads as well and try it anew; whether they are guarded.
+
+        It is replaced in place: at no moment is there less of it than before.
+        """
+        before = self._guard
+        if not self.is_bound or not self._draw_wider(subject, workloads):
+            return False
+        if self._guard is before:
+            return True
+        if not await self._put_both():
+            self._guard = before
+            return False
+        return await self.prove(subject)
+
+    def _draw_wider(self, subject: Subject, workloads: Iterable[Workload]) -> bool:
+        if self._guard is None:
+            return False
+        drawn = self._prover.widen(self._guard, subject, workloads)
+        if isinstance(drawn, Reason):
+            self._steps.note(drawn)
+            return False
+        self._guard = drawn
+        return True
 
     async def prove(self, subject: Subject) -> bool:
         """Try it both ways, now; whether it is proven. One that refuses too much is unbound at once."""
@@ -82,7 +117,7 @@ class GuardBinding:
         if self._guard is None:
             return False
         for wanted in (self._guard.policy, self._guard.binding):
-            live = await self._steps.ask(self._sender.ports.writer.get(ref_of(wanted)), ref_of(wanted))
+            live = await self._live(wanted)
             if live is None or dig(live, "metadata", "deletionTimestamp") or differences(wanted, live):
                 return False
         return True
@@ -92,21 +127,37 @@ class GuardBinding:
         words = "somebody deleted or changed the guard during the takedown; it was bound again"
         self._steps.note(Reason(code="guard-tampered", message=words))
         self._sender.emit(EventType.REVERTED, {"object": "guard", "message": words})
-        if self._guard is None or not await self._put(self._guard.policy) or not await self._put(self._guard.binding):
+        if not await self._put_both():
             self.status = "absent"
             return False
         return await self.prove(subject)
+
+    async def _put_both(self) -> bool:
+        return self._guard is not None and await self._put(self._guard.policy) and await self._put(self._guard.binding)
+
+    async def _live(self, wanted: JsonObject) -> JsonObject | None:
+        return await self._steps.ask(self._sender.ports.writer.get(ref_of(wanted)), ref_of(wanted))
 
     async def _put(self, wanted: JsonObject) -> bool:
         """Create it, or give it back its content; whether it is there as wanted."""
         ref, writer = ref_of(wanted), self._sender.ports.writer
 
         async def put() -> None:
-            live = await writer.get(ref)
-            if live is None:
-                await self._created(wanted)
-            elif differences(wanted, live):
-                await self._sender.send("apply", ref, lambda: writer.apply(wanted, force=True))
+            for attempt in range(_RACES):
+                live = await writer.get(ref)
+                if live is None:
+                    await self._created(wanted)
+                    return
+                if not differences(wanted, live):
+                    return
+                try:
+                    # Replaced, not applied: what somebody added to a list of it would outlive an apply.
+                    await self._sender.send("update", ref, partial(writer.replace, _in_place_of(live, wanted)))
+                except Conflict:
+                    if attempt == _RACES - 1:
+                        raise
+                else:
+                    return
 
         return await self._steps.attempt(put(), ref)
 
@@ -135,3 +186,16 @@ class GuardBinding:
         reasons = [{"code": reason.code, "message": reason.message} for reason in proof.reasons]
         data = {"status": proof.status, "denied": list(proof.denied), "admitted": list(proof.admitted)}
         self._sender.emit(EventType.GUARD_TRIED, {**data, "reasons": reasons, "hadToGo": proof.has_to_go})
+
+
+def _in_place_of(live: JsonObject, wanted: JsonObject) -> JsonObject:
+    """What is wanted in the place of this very object, with what others have noted on it."""
+    kept, given = live["metadata"], wanted["metadata"]
+    metadata = {
+        **given,
+        "uid": kept["uid"],
+        "resourceVersion": kept["resourceVersion"],
+        "labels": {**(kept.get("labels") or {}), **given.get("labels", {})},
+        "annotations": {**(kept.get("annotations") or {}), **given.get("annotations", {})},
+    }
+    return {**wanted, "metadata": metadata}

@@ -107,6 +107,7 @@ class DarkItem:
             await asyncio.gather(self._cut(), self._stop_known())
             await self._absence.stop_strays(self._refs)
             await self._assert_until(guarding)
+            await self._absence.guard_owners()
         finally:
             guarding.cancel()
             await asyncio.gather(guarding, return_exceptions=True)

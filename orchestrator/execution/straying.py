@@ -29,8 +29,8 @@ _DEEPEST = 10
 class Halted:
     """What was done about what a search found."""
 
-    owners: dict[ObjectRef, None] = field(default_factory=dict)
-    """Workloads that were stopped, or had been: they are the model's from now on."""
+    owners: dict[ObjectRef, JsonObject | None] = field(default_factory=dict)
+    """Workloads that were stopped, or had been, with their pods' selectors: they are the model's from now on."""
     unowned: list[PodTrace] = field(default_factory=list)
     """Pods that nothing makes anew: deleting them ends them."""
     restarted: list[PodTrace] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Strays:
             self._steps.note(Reason(code="shared", message=words, object=printable(ref_of(live))))
             return
         if can_halt(ref_of(live)):
-            done.owners[ref_of(live)] = None
+            done.owners[ref_of(live)] = _selector_of(live)
             await halt(self._steps, self._sender, live)
 
     async def _chain_above(self, obj: JsonObject) -> _Chain:
@@ -168,6 +168,11 @@ def _controller_uid(obj: JsonObject) -> str | None:
         if owner.get("controller"):
             return str(owner.get("uid"))
     return None
+
+
+def _selector_of(live: JsonObject) -> JsonObject | None:
+    workload = plugins.kinds()[ref_of(live).group_kind].workload
+    return workload.selector(live) if workload is not None else None
 
 
 def _place(ref: ObjectRef) -> tuple[object, str, str]:

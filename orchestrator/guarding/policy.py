@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
+from orchestrator import plugins
 from orchestrator.core.holds import LABEL_ORDER
+from orchestrator.core.model import Match
 from orchestrator.core.objects import LABEL_MODEL, JsonObject, dig
 from orchestrator.core.records import canonical_json
-from orchestrator.core.takedown import Guard
+from orchestrator.core.takedown import ANNOTATION_WORKLOADS, Guard, Workload, workloads_text
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.guarding import weights
@@ -41,6 +44,8 @@ def build_guard(request: GuardRequest) -> Guard:
     _check(request)
     labels = {LABEL_ORDER: request.short_digest, LABEL_MODEL: request.model}
     policy = _object("ValidatingAdmissionPolicy", request.name, labels, _policy_spec(request))
+    if (known := workloads_text(request.workloads)) is not None:
+        policy["metadata"]["annotations"][ANNOTATION_WORKLOADS] = known
     binding = _object(
         "ValidatingAdmissionPolicyBinding",
         request.name,
@@ -59,6 +64,36 @@ def build_guard(request: GuardRequest) -> Guard:
         binding=binding,
         marker=request.marker,
         cuts=request.cuts,
+        public=request.public,
+        workloads=request.workloads,
+    )
+
+
+def widened(guard: Guard, match: Match, workloads: Iterable[Workload]) -> Guard:
+    """The same guard over these workloads as well; itself where it knows them all. Raises `GuardImpossible`.
+
+    It has to be drawn anew from the model's `match`: no policy tells that.
+    """
+    kinds = plugins.kinds()
+    new = [
+        one
+        for one in workloads
+        if one not in guard.workloads and (kind := kinds.get(one[0].group_kind)) is not None and kind.workload
+    ]
+    if not new:
+        return guard
+    # In an order of their own, so that the next takedown draws the same bytes from what it finds.
+    new.sort(key=lambda one: (one[0], canonical_json(one[1])))
+    return build_guard(
+        GuardRequest(
+            order=guard.order,
+            digest=guard.digest,
+            model=guard.model,
+            public=guard.public,
+            match=match,
+            workloads=(*guard.workloads, *new),
+            cuts=guard.cuts,
+        )
     )
 
 

@@ -14,13 +14,14 @@ from typing import Final
 from orchestrator.core.objects import ObjectRef
 from orchestrator.core.observation import Subject
 from orchestrator.core.ports import Clock, ClusterWriter
-from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey
+from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey, Workload
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import ClusterError
 from orchestrator.guarding.attempts import Attempt, label_attempt, match_attempts, neutral_attempts
 from orchestrator.guarding.live import NotCutYet, live_attempts
-from orchestrator.guarding.policy import differences
+from orchestrator.guarding.policy import differences, widened
 from orchestrator.guarding.refusals import Answer, Outcome, is_passing, outcome_of
+from orchestrator.guarding.request import GuardImpossible
 
 PATIENCE: Final = 15.0
 """Seconds in which an attempt has to be refused; policies are active after 0.3 to 0.5 s (measured on 1.37)."""
@@ -67,6 +68,13 @@ class DryRunProver:
                 message = f"{attempt.words} is not admitted, and no guard of this order is in force yet: {outcome.by}"
                 refused.append(Reason(code="neutral-refused", message=message))
         return NeutralSurvey(admitted=tuple(admitted), refused=tuple(refused))
+
+    def widen(self, guard: Guard, subject: Subject, workloads: Iterable[Workload]) -> Guard | Reason:
+        """The same guard over these workloads as well, or why that is impossible."""
+        try:
+            return widened(guard, subject.model.match, workloads)
+        except GuardImpossible as error:
+            return Reason(code="guard-narrow", message=f"the guard cannot know all that was found: {error.message}")
 
     async def prove(
         self, writer: ClusterWriter, guard: Guard, subject: Subject, before: NeutralSurvey, *, deadline: float

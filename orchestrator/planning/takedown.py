@@ -11,17 +11,15 @@ from datetime import datetime, timedelta
 
 from orchestrator import plugins
 from orchestrator.core.holds import Hold, RestoreRecord, Standing
-from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
+from orchestrator.core.objects import ref_of
 from orchestrator.core.order import Order, OrderScope
 from orchestrator.core.plan import Change, ItemPlan, Plan, Verb, WavePlan
 from orchestrator.core.schema import as_document
 from orchestrator.core.snapshot import ClusterSnapshot
-from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK, Darkening, Guard, RouteCut
+from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK, Darkening, Guard, RouteCut, Workload
 from orchestrator.core.verdict import Reason
 from orchestrator.planning.cutting import Cuts
 
-Workload = tuple[ObjectRef, JsonObject | None]
-"""A workload of the model, with the LabelSelector of its pods where it is known."""
 DrawGuard = Callable[[ItemPlan, tuple[Workload, ...], tuple[RouteCut, ...]], Guard | Reason]
 """Draws the guard of one item, or says why none is possible."""
 

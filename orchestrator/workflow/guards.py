@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ItemPlan
-from orchestrator.core.takedown import Guard, RouteCut
+from orchestrator.core.takedown import Guard, RouteCut, Workload
 from orchestrator.core.verdict import Reason
 from orchestrator.guarding import GuardImpossible, GuardRequest, build_guard
-from orchestrator.planning.takedown import DrawGuard, Workload
+from orchestrator.planning.takedown import DrawGuard
 
 
 def draw_guard(order: Order) -> DrawGuard:

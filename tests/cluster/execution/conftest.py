@@ -200,3 +200,23 @@ def takedown(regions: list[Region], model: str, namespace: str) -> Iterator[Take
     made = Takedown(regions[0], Release(model, namespace))
     yield made
     made.forget()
+
+
+@pytest.fixture
+def elsewhere(takedown: Takedown, namespace: str) -> Iterator[str]:
+    """Another namespace of the same region."""
+    name = f"{namespace}-elsewhere"
+    takedown.kubectl("create", "namespace", name)
+    takedown.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=20s")
+    yield name
+    takedown.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+@pytest.fixture
+def image(takedown: Takedown) -> str:
+    """An image that serves nothing but the model."""
+    from orchestrator.core.model import Match
+
+    name = f"registry.example/{takedown.release.model}"
+    takedown.match = Match(labels={"app": takedown.release.model}, images=(name,))
+    return f"{name}:1"

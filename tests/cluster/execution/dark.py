@@ -208,6 +208,20 @@ def pod_of(name: str, namespace: str, *, image: str = "registry.example/neutral:
     }
 
 
+def deployment_of(name: str, namespace: str, image: str, *, kind: str = "Deployment", **labels: str) -> JsonObject:
+    """A workload of somebody else's."""
+    template = {
+        "metadata": {"labels": {"run": name, **labels}},
+        "spec": {"terminationGracePeriodSeconds": 2, "containers": [{"name": "c", "image": image}]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"run": name}}, "template": template},
+    }
+
+
 def wanted_off(item: ResultItem) -> tuple[str, str, str]:
     """Verdict, state and guard of an item, to be compared at once."""
     return item.verdict.value, item.state.value, item.guard

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.core.events import Event
-from orchestrator.core.model import Match
-from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef
-from tests.cluster.execution.dark import OFF, Takedown, loop_of, pod_of, wanted_off
+from orchestrator.core.objects import LABEL_MODEL, ObjectRef
+from tests.cluster.execution.dark import OFF, Takedown, deployment_of, loop_of, pod_of, wanted_off
 from tests.cluster.execution.regions import codes
-
-
-@pytest.fixture
-def elsewhere(takedown: Takedown, namespace: str) -> Iterator[str]:
-    """Another namespace of the same region."""
-    name = f"{namespace}-elsewhere"
-    takedown.kubectl("create", "namespace", name)
-    takedown.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=20s")
-    yield name
-    takedown.kubectl("delete", "namespace", name, "--wait=false", check=False)
-
-
-@pytest.fixture
-def image(takedown: Takedown) -> str:
-    """An image that serves nothing but the model."""
-    name = f"registry.example/{takedown.release.model}"
-    takedown.match = Match(labels={"app": takedown.release.model}, images=(name,))
-    return f"{name}:1"
-
-
-def deployment_of(name: str, namespace: str, image: str, *, kind: str = "Deployment", **labels: str) -> JsonObject:
-    """A workload of somebody else's."""
-    template = {
-        "metadata": {"labels": {"run": name, **labels}},
-        "spec": {"terminationGracePeriodSeconds": 2, "containers": [{"name": "c", "image": image}]},
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"run": name}}, "template": template},
-    }
 
 
 async def test_a_pod_with_the_model_s_image_and_no_label_is_found_and_deleted(

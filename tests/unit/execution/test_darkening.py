@@ -6,6 +6,7 @@ What the writes really do is tested on real control planes, in tests/cluster/exe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from orchestrator.core.observation import Settled, Subject
 from orchestrator.core.plan import ClusterPlan, Plan
 from orchestrator.core.ports import ClusterWriter
 from orchestrator.core.result import ResultItem
-from orchestrator.core.takedown import Darkening, Guard, GuardProof, NeutralSurvey
+from orchestrator.core.takedown import Darkening, Guard, GuardProof, NeutralSurvey, Workload
 from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
 from orchestrator.errors import ClusterError, Forbidden, Unreachable
 from orchestrator.execution import DarkPorts, RunOptions, RunOutcome, take_dark
@@ -39,6 +40,9 @@ class ToldProver:
     async def survey(self, writer: ClusterWriter) -> NeutralSurvey:
         self.surveyed.append(writer.cluster.name)
         return NeutralSurvey(admitted=("a neutral pod",))
+
+    def widen(self, guard: Guard, subject: Subject, workloads: Iterable[Workload]) -> Guard | Reason:
+        return guard
 
     async def prove(
         self, writer: ClusterWriter, guard: Guard, subject: Subject, before: NeutralSurvey, *, deadline: float
