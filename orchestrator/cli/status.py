@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from orchestrator.cli import _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
+    from orchestrator.core.fleet import Cluster
     from orchestrator.core.result import StatusDocument
+    from orchestrator.workflow.session import Session
 
 SECTION = "Models"
 
@@ -19,10 +23,11 @@ SECTION = "Models"
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL…]")
 @_options.scope
+@click.option("--watch", is_flag=True, help="Keep it up to date, by watches, until Ctrl-C.")
 @_options.kubeconfig
 @_options.output
 @click.pass_obj
-def command(settings: Settings, /, *, models: tuple[str, ...], kubeconfig: Path | None, form: str, **scope: Any) -> int:
+def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form: str, **options: Any) -> int:
     """Which model is on where, as it is now: every model in every cluster, unless some are named.
 
     WANT is what the cluster's own catalogue says; a model that nobody set there is looked for all the same.
@@ -31,20 +36,43 @@ def command(settings: Settings, /, *, models: tuple[str, ...], kubeconfig: Path 
     Examples:
       orchestrator status
       orchestrator status fable-5 --in EU
+      orchestrator status --watch
       orchestrator status -o json | jq '.items[] | select(.verdict != "verified")'
     """
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
+    from orchestrator.errors import UsageError
 
-    return print_result(run(_status(settings, models, kubeconfig, scope)), form)
+    if not watch:
+        return print_result(run(_status(settings, models, **options)), form)
+    if form != "table":
+        raise UsageError("--watch prints a table", hint=f"without --watch, `-o {form}` prints one document")
+    run(_watch(settings, models, **options))
+    return 0
 
 
-async def _status(
-    settings: Settings, models: tuple[str, ...], kubeconfig: Path | None, scope: dict[str, Any]
-) -> StatusDocument:
+async def _status(settings: Settings, models: tuple[str, ...], **options: Any) -> StatusDocument:
+    from orchestrator.workflow.judging import take_status
+
+    async with _opened(settings, **options) as (session, clusters):
+        return await take_status(session, models, clusters)
+
+
+async def _watch(settings: Settings, models: tuple[str, ...], **options: Any) -> None:
+    from orchestrator.cli._matrix import shown_matrix
+    from orchestrator.workflow.watching_status import watch_status
+
+    async with _opened(settings, **options) as (session, clusters):
+        with shown_matrix() as show:
+            await watch_status(session, models, clusters, show)
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, *, kubeconfig: Path | None, **scope: Any
+) -> AsyncIterator[tuple[Session, list[Cluster]]]:
     from orchestrator.geo.flags import scope_from_flags
     from orchestrator.geo.scopes import resolve
-    from orchestrator.workflow.judging import take_status
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
@@ -52,4 +80,4 @@ async def _status(
         scope["all_"] = True
     chosen = resolve(scope_from_flags(**scope), workspace.fleet, purpose="disable").clusters
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
-        return await take_status(session, models, [workspace.fleet.cluster(name) for name in chosen])
+        yield session, [workspace.fleet.cluster(name) for name in chosen]

@@ -22,6 +22,7 @@ from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs
 from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
 from orchestrator.verification.judging import judge, present_pods
+from orchestrator.verification.onlooking import look_on
 from orchestrator.verification.probes import ask_probes, may_serve
 from orchestrator.verification.searching import search
 from orchestrator.verification.watching import LiveView
@@ -73,6 +74,10 @@ class LiveVerifier:
         Raises no `ClusterError`: what cannot be watched has no times.
         """
         return watch_departure(DepartureWatch(self._follows, reader, subject, self.clock, tell))
+
+    async def look_on(self, reader: ClusterReader, subject: Subject, tell: Tell) -> None:
+        """Tell how it stands, now and after every change, until cancelled. Raises `Unreachable`."""
+        await look_on(self, self._follows, reader, subject, tell)
 
     async def settle(
         self, reader: ClusterReader, subject: Subject, *, deadline: float, soak: float, tell: Tell

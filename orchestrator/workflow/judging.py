@@ -32,15 +32,48 @@ _ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class _Looker:
-    session: Session
-    verifier: Verifier
+class SoughtModel:
+    """One model in one reachable cluster."""
 
-    async def look(self, subject: Subject, cluster: Cluster) -> Judgement | ClusterError:
-        try:
-            return await self.verifier.look(self.session.writer(cluster.name), subject)
-        except ClusterError as error:
-            return error
+    snapshot: ClusterSnapshot
+    name: str
+    found: Subject | StatusItem
+    """What is to be looked at; an item where that cannot even be said."""
+    has_lost_manifests: bool = False
+    """Whether what was applied here is not kept here, so that drift cannot be seen."""
+
+    def item(self, judged: Judgement | ClusterError) -> StatusItem:
+        """What a judgement makes of it."""
+        if isinstance(self.found, StatusItem):
+            return self.found
+        subject, entry = self.found, self.snapshot.entries.get(self.name)
+        item = _judged(subject, self.snapshot.cluster, judged, entry.want if entry else None)
+        if self.has_lost_manifests and item.verdict is Verdict.VERIFIED:
+            message = (
+                f"the manifests of revision {subject.revision} are not kept here, or damaged: drift cannot be seen"
+            )
+            reason = Reason(code="manifests-lost", message=message)
+            item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(reason,))
+        if entry is None and item.state is not State.DISABLED and item.verdict is not Verdict.UNREACHABLE:
+            message = "something of this model runs here, and the cluster's catalogue does not know of it"
+            unknown = Reason(code="not-in-catalogue", message=message)
+            item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(unknown,))
+        return _under_hold(item, self.snapshot.held_by(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Everything that a status is about."""
+
+    models: tuple[SoughtModel, ...]
+    unreachable: tuple[StatusItem, ...]
+    rehearsal: bool
+
+    def document(self, session: Session, items: Iterable[StatusItem], started: float) -> StatusDocument:
+        """The items in order, with what follows from all of them."""
+        names = [cluster.name for cluster in session.fleet.clusters]
+        ordered = tuple(sorted(items, key=lambda item: (item.model, names.index(item.cluster))))
+        return _document(session, ordered, started, rehearsal=self.rehearsal)
 
 
 async def take_status(session: Session, models: tuple[str, ...], clusters: Iterable[Cluster]) -> StatusDocument:
@@ -50,27 +83,20 @@ async def take_status(session: Session, models: tuple[str, ...], clusters: Itera
     name that nobody knows.
     """
     started = session.clock.elapsed()
-    snapshots = await _look_at(session, clusters)
-    known = {name for snapshot in snapshots for name in (*snapshot.entries, *snapshot.damaged)}
-    known.update(session.workspace.model_names)
-    for name in models:
-        if name not in known and not any(snapshot.failure for snapshot in snapshots):
-            session.workspace.model(name)
     async with HttpProber() as prober:
-        looker = _Looker(session, LiveVerifier(session.clock, prober))
-        found = await asyncio.gather(*(_status_of_cluster(looker, one, models, known) for one in snapshots))
-    items = sorted((item for of_cluster in found for item in of_cluster), key=lambda item: item.model)
-    sandboxes = [one.identity.sandbox for one in snapshots if one.identity is not None]
-    return _document(session, tuple(items), started, rehearsal=bool(sandboxes) and all(sandboxes))
+        verifier = LiveVerifier(session.clock, prober)
+        sought = await seek(session, models, clusters)
+        items = await asyncio.gather(*(_look(session, verifier, one) for one in sought.models))
+    return sought.document(session, (*items, *sought.unreachable), started)
 
 
 async def verify_plan(session: Session, plan: Plan) -> StatusDocument:
     """Whether everything that a plan wants is so already; nothing of it is carried out."""
     started = session.clock.elapsed()
     async with HttpProber() as prober:
-        looker = _Looker(session, LiveVerifier(session.clock, prober))
+        verifier = LiveVerifier(session.clock, prober)
         parts = [(part.cluster, item) for wave in plan.waves for part in wave.clusters for item in part.items]
-        judged = await asyncio.gather(*(_verify_item(looker, cluster, item) for cluster, item in parts))
+        judged = await asyncio.gather(*(_verify_item(session, verifier, cluster, item) for cluster, item in parts))
     out_of_reach = [
         _unreachable(model, cluster, reason, wave.want)
         for wave in plan.waves
@@ -78,6 +104,19 @@ async def verify_plan(session: Session, plan: Plan) -> StatusDocument:
         for model in wave.models
     ]
     return _document(session, (*judged, *out_of_reach), started, rehearsal=plan.rehearsal)
+
+
+async def _look(session: Session, verifier: Verifier, sought: SoughtModel) -> StatusItem:
+    if isinstance(sought.found, StatusItem):
+        return sought.found
+    return sought.item(await _ask(session, verifier, sought.found, sought.snapshot.cluster))
+
+
+async def _ask(session: Session, verifier: Verifier, subject: Subject, cluster: Cluster) -> Judgement | ClusterError:
+    try:
+        return await verifier.look(session.writer(cluster.name), subject)
+    except ClusterError as error:
+        return error
 
 
 def _document(session: Session, items: tuple[StatusItem, ...], started: float, *, rehearsal: bool) -> StatusDocument:
@@ -92,8 +131,8 @@ def _document(session: Session, items: tuple[StatusItem, ...], started: float, *
     )
 
 
-async def _verify_item(looker: _Looker, cluster: Cluster, item: ItemPlan) -> StatusItem:
-    judged = _judged(item.subject, cluster, await looker.look(item.subject, cluster), item.want)
+async def _verify_item(session: Session, verifier: Verifier, cluster: Cluster, item: ItemPlan) -> StatusItem:
+    judged = _judged(item.subject, cluster, await _ask(session, verifier, item.subject, cluster), item.want)
     if item.held_by:
         return _under_hold(judged, item.held_by)
     drift = tuple(
@@ -123,45 +162,49 @@ async def _look_at(session: Session, clusters: Iterable[Cluster]) -> tuple[Clust
     return tuple((await unite_holds(session, snapshots, records, session.workspace.models)).values())
 
 
-async def _status_of_cluster(
-    looker: _Looker, snapshot: ClusterSnapshot, models: tuple[str, ...], known: Iterable[str]
-) -> list[StatusItem]:
-    """One cluster's items: of the models that were named, else of those that the workspace or this cluster knows.
+async def seek(session: Session, models: tuple[str, ...], clusters: Iterable[Cluster]) -> Sought:
+    """What a status is about: the models that were named, else those that the workspace or a cluster knows.
 
-    A cluster out of reach may have any model that anybody knows; it is never left out.
+    Raises UsageError for a name that nobody knows.
     """
-    if snapshot.failure:
-        anything = tuple(dict.fromkeys(models)) or tuple(sorted(known)) or (_ANY,)
-        return [_unreachable(model, snapshot.cluster, snapshot.failure, None) for model in anything]
-    here = (*snapshot.entries, *snapshot.damaged, *looker.session.workspace.model_names)
-    asked = dict.fromkeys(models or here)
-    return list(await asyncio.gather(*(_status_of_model(looker, snapshot, model) for model in asked)))
+    snapshots = await _look_at(session, clusters)
+    known = {name for snapshot in snapshots for name in (*snapshot.entries, *snapshot.damaged)}
+    known.update(session.workspace.model_names)
+    for name in models:
+        if name not in known and not any(snapshot.failure for snapshot in snapshots):
+            session.workspace.model(name)
+    # A cluster out of reach may have any model that anybody knows; it is never left out.
+    anything = tuple(dict.fromkeys(models)) or tuple(sorted(known)) or (_ANY,)
+    unreachable = tuple(
+        _unreachable(model, one.cluster, one.failure, None) for one in snapshots if one.failure for model in anything
+    )
+    places = [
+        (snapshot, model)
+        for snapshot in snapshots
+        if not snapshot.failure
+        for model in dict.fromkeys(models or (*snapshot.entries, *snapshot.damaged, *session.workspace.model_names))
+    ]
+    found = await asyncio.gather(*(_seek_model(session, *place) for place in places))
+    sandboxes = [one.identity.sandbox for one in snapshots if one.identity is not None]
+    return Sought(models=tuple(found), unreachable=unreachable, rehearsal=bool(sandboxes) and all(sandboxes))
 
 
-async def _status_of_model(looker: _Looker, snapshot: ClusterSnapshot, model: str) -> StatusItem:
+async def _seek_model(session: Session, snapshot: ClusterSnapshot, model: str) -> SoughtModel:
     cluster, entry = snapshot.cluster, snapshot.entries.get(model)
     if model in snapshot.damaged:
-        return _blank(model, cluster, Verdict.UNVERIFIED, snapshot.damaged[model])
-    want = entry.want if entry else None
+        return SoughtModel(snapshot, model, _blank(model, cluster, Verdict.UNVERIFIED, snapshot.damaged[model]))
     try:
-        manifests = await _manifests_of(looker.session, cluster, entry) if entry else ()
+        manifests = await _manifests_of(session, cluster, entry) if entry else ()
         subject = (
             _subject_of_entry(snapshot, entry, manifests)
             if entry
-            else await _subject_of_workspace(looker.session, cluster, model)
+            else await _subject_of_workspace(session, cluster, model)
         )
     except OrchestratorError as error:
         verdict = _verdict_on(error) if isinstance(error, ClusterError) else Verdict.UNVERIFIED
-        return _blank(model, cluster, verdict, Reason(code=error.code, message=error.message), want)
-    item = _judged(subject, cluster, await looker.look(subject, cluster), want)
-    if subject.revision and not manifests and item.verdict is Verdict.VERIFIED:
-        message = f"the manifests of revision {subject.revision} are not kept here, or damaged: drift cannot be seen"
-        item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(Reason(code="manifests-lost", message=message),))
-    if entry is None and item.state is not State.DISABLED and item.verdict is not Verdict.UNREACHABLE:
-        message = "something of this model runs here, and the cluster's catalogue does not know of it"
-        unknown = Reason(code="not-in-catalogue", message=message)
-        item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(unknown,))
-    return _under_hold(item, snapshot.held_by(model))
+        reason = Reason(code=error.code, message=error.message)
+        return SoughtModel(snapshot, model, _blank(model, cluster, verdict, reason, entry.want if entry else None))
+    return SoughtModel(snapshot, model, subject, has_lost_manifests=bool(subject.revision) and not manifests)
 
 
 async def _manifests_of(session: Session, cluster: Cluster, entry: CatalogueEntry) -> tuple[JsonObject, ...]:
