@@ -9,6 +9,8 @@ ARGS ?=
 SEED ?=
 ALL ?=
 RUNS ?= 5
+EXECUTIONS ?= 20000
+FUZZ_SEED ?= 1
 
 BIN := $(VENV)/bin
 USUAL := not long and not ui and not traffic
@@ -68,6 +70,12 @@ $(VENV)/.ui: $(VENV)/.ready requirements-ui.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ui.lock
 	@touch $@
 
+# The fuzzer: only `make test-fuzz` needs its 35 MB, and it has no wheels for every platform and Python.
+$(VENV)/.fuzzer: $(VENV)/.ready requirements-fuzz.lock
+	@echo 'installing the fuzzer (requirements-fuzz.lock)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
 binaries: install  ## Find, download or build the control-plane programs (cached; minutes the first time)
 	@$(BIN)/python .ci/binaries.py
 
@@ -101,6 +109,9 @@ test-ui: install $(VENV)/.ui binaries  ## What a terminal and a browser show; ne
 test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to pods; needs iproute2 and util-linux
 	@$(BIN)/python .ci/binaries.py gateways
 	.ci/in-network-namespace $(BIN)/pytest -m traffic $(ARGS)
+
+test-fuzz: install $(VENV)/.fuzzer  ## Fuzz documents and journals (EXECUTIONS=n inputs each; FUZZ_SEED=n another order)
+	$(BIN)/python -m tests.fuzz.run --executions $(EXECUTIONS) --seed $(FUZZ_SEED)
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 	$(BIN)/python tests/bench/quick.py --runs $(RUNS)
