@@ -1,7 +1,7 @@
 """By what a guard recognises a model: variables of its policy, each sign as it is now and as it was before.
 
-A workload is looked at through its template, because that is what its pods will be. The signs are those by which the
-tool itself finds pods of the model, so that what the guard lets pass is not the model's to any other part either.
+A workload is looked at through its template, because that is what its pods will be. Whatever a
+guard refuses, the tool's own search finds as well; the search also sees weights that variables put together.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator import plugins
+from orchestrator.core.images import spellings
 from orchestrator.core.objects import LABEL_MODEL, ObjectRef
 from orchestrator.guarding import volumes, weights
 from orchestrator.guarding.expressions import all_of, any_of, has_label, literal, selects, texts
-from orchestrator.guarding.images import repositories, spellings
+from orchestrator.guarding.images import repositories
 from orchestrator.guarding.request import GuardRequest
 
 Variable = tuple[str, str]

@@ -1,19 +1,21 @@
 """Which pods are a model's, and whether a pod is still there.
 
 Any one sign suffices: our label, the selector of one of the model's workloads, an owner among them, or the model's
-`match`. Weights are looked for as plain text within arguments, environment, volumes and annotations, so a longer URI
-counts, too: for a proof of absence one pod too many is the smaller error. What a pod reads from a ConfigMap or Secret
-is not seen.
+`match`. Weights are looked for as plain text within all that a container is told (arguments, environment, hooks,
+probes, mounts; also as variables put it together), volumes and annotations, so a longer URI counts, too: for a proof of
+absence one pod too many is the smaller error. What a pod reads from a ConfigMap or Secret is not seen.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from orchestrator import plugins
+from orchestrator.core.images import repository_of
 from orchestrator.core.model import Match, SharedWorkload
 from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, matches_labels, ref_of
 from orchestrator.core.observation import Observation, Subject
@@ -185,27 +187,51 @@ def containers_of(pod: JsonObject) -> Iterator[JsonObject]:
 def _repositories(pod: JsonObject) -> Iterator[str]:
     for container in containers_of(pod):
         yield repository_of(str(container.get("image") or ""))
-
-
-def repository_of(image: str) -> str:
-    """An image without tag or digest, with the registry that stands for none: `nginx:1` → `docker.io/library/nginx`."""
-    name = image.partition("@")[0]
-    head, slash, last = name.rpartition("/")
-    name = head + slash + last.partition(":")[0]
-    first, slash, _ = name.partition("/")
-    if not slash:
-        return f"docker.io/library/{name}"
-    has_registry = "." in first or ":" in first or first == "localhost"
-    return name if has_registry else f"docker.io/{name}"
+    for volume in dig(pod, "spec", "volumes", default=[]):
+        if reference := dig(volume, "image", "reference"):
+            yield repository_of(str(reference))
 
 
 def _texts(pod: JsonObject) -> Iterator[str]:
     for container in containers_of(pod):
-        yield from _strings(container.get("command"))
-        yield from _strings(container.get("args"))
-        yield from _strings([entry.get("value") for entry in container.get("env") or []])
+        variables = {str(one.get("name")): str(one.get("value") or "") for one in container.get("env") or []}
+        for field in _TELLING_FIELDS:
+            for text in _strings(container.get(field)):
+                yield text
+                if "$(" in text:
+                    yield _expanded(text, variables)
     yield from _strings(dig(pod, "spec", "volumes"))
     yield from _strings(dig(pod, "metadata", "annotations"))
+
+
+_TELLING_FIELDS = (
+    "command", "args", "env", "lifecycle", "startupProbe", "livenessProbe", "readinessProbe", "volumeMounts",
+)  # fmt: skip
+
+
+def _expanded(text: str, variables: Mapping[str, str]) -> str:
+    """The text with `$(NAME)` replaced, as the kubelet does; variables may be made of others.
+
+    Source: the API reference of `Container.args`. A reference that cannot be resolved stays as it is.
+    """
+    for _ in range(_NESTED):
+        pieces, length, end = [], 0, 0
+        for found in _REFERENCE.finditer(text):
+            pieces += [text[end : found.start()], variables.get(found[1], found[0])]
+            length += len(pieces[-1])
+            end = found.end()
+            if length > _LONGEST_TEXT:
+                # No container could be started with that; a hostile one shall not fill our memory.
+                return text
+        longer = "".join([*pieces, text[end:]])
+        if longer == text:
+            return text
+        text = longer
+    return text
+
+
+_REFERENCE = re.compile(r"\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
+_NESTED, _LONGEST_TEXT = 8, 1024 * 1024
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.core.images import spellings
 from orchestrator.core.model import Match
 from orchestrator.core.objects import ObjectRef
 from orchestrator.guarding import GuardImpossible, GuardRequest, build_guard
 from orchestrator.guarding.expressions import at, literal, says, selects
-from orchestrator.guarding.images import spellings
 from orchestrator.guarding.weights import cover
 
 REQUEST = GuardRequest(order="directive-1", digest="ab" * 32, model="fable-5")
