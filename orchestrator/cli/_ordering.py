@@ -97,8 +97,9 @@ def point_onwards(result: RunResult, order_file: object) -> None:
     if result.exit_code in (1, 3):
         words = "works off what is owed" if result.action == "takedown" else "goes on with what is left"
         flag = " --follow" if result.action == "takedown" else ""
-        click.echo(f"next: `orchestrator {result.action} --order {order_file}{flag}` {words}", err=True)
-    click.echo(f"evidence: `orchestrator evidence export {result.run} --key FILE`", err=True)
+        typed = printable(f"orchestrator {result.action} --order {order_file}{flag}", 1000)
+        click.echo(f"next: `{typed}` {words}", err=True)
+    click.echo(f"evidence: `orchestrator evidence export {printable(result.run)} --key FILE`", err=True)
 
 
 def print_drill(report: DrillReport) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.core.text import printable
+from orchestrator.core.text import escaped, harmless, needs_escapes, printable
 
 if TYPE_CHECKING:
     from orchestrator.core.fleet_check import FleetReport
@@ -41,17 +41,29 @@ WORST_FIRST = ("failed", "residue", "unreachable", "unverified", "not_run", "hel
 
 
 def print_document(value: Any, form: str) -> None:
-    """Print a dataclass or a mapping as one JSON or YAML document."""
+    """Print a dataclass or a mapping as one JSON or YAML document.
+
+    It is data, so nothing is replaced; what a terminal would obey is written as escapes, which mean the same.
+    """
     document = as_json(value)
     if form == "yaml":
-        import yaml
-
-        sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        sys.stdout.write(_as_yaml(document))
         return
     import json
 
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(document, indent=2, ensure_ascii=not _writes_unicode())
+    sys.stdout.write(escaped(text) + "\n")
+
+
+def _as_yaml(document: Any) -> str:
+    import yaml
+
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=_writes_unicode())
+    return yaml.safe_dump(document, sort_keys=False) if needs_escapes(text) else text
+
+
+def _writes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def print_result(result: RunResult | StatusDocument, form: str) -> int:
@@ -84,7 +96,23 @@ def console(*, stderr: bool = False) -> Console:
     """
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if is_terminal else PIPE_WIDTH
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=not is_terminal, width=width)
+    return _Terminal(stderr=stderr, markup=False, highlight=False, soft_wrap=not is_terminal, width=width)
+
+
+class _Terminal(Console):
+    """The last line of defence: whatever a command forgot to make printable is harmless all the same."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich does, each text as one line without control and format characters."""
+        super().print(*(harmless(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+class _PlainTable(Table):
+    """A table of harmless cells, see `_Terminal`."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """As Rich does, each text as one line without control and format characters."""
+        super().add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 PIPE_WIDTH = 1000
@@ -145,7 +173,7 @@ _NAMED = 3
 
 def plain_table(headings: tuple[str, ...]) -> Table:
     """A table without lines."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = _PlainTable(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     return table

@@ -127,7 +127,9 @@ async def _import(
     )
     if not dry_run and fleet != known:
         write_fleet(path, fleet, overwrite=True)
-        click.echo(f"{path}: {len(fleet.clusters) - len(known.clusters)} clusters added", err=True)
+        from orchestrator.core.text import printable
+
+        click.echo(f"{printable(path, 1000)}: {len(fleet.clusters) - len(known.clusters)} clusters added", err=True)
     return report
 
 
