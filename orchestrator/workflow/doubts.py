@@ -69,7 +69,12 @@ def with_doubts(plan: Plan, recognised: Mapping[str, tuple[Recognised, str]], un
 
 def with_marks_of_others(plan: Plan, knowledge: Knowledge) -> Plan:
     """Each item with the marks of every known model that is not being taken down: who serves one of those is shared."""
-    others = {name: model.match for name, model in knowledge.first.items() if name not in plan.models}
+    others = {
+        name if number == 0 else f"{name} (other labels {number})": match
+        for name in knowledge.models
+        if name not in plan.models
+        for number, match in enumerate(knowledge.marks_of(name))
+    }
     return _each_item(plan, lambda item: replace(item, subject=replace(item.subject, others=others)))
 
 

@@ -24,6 +24,7 @@ from orchestrator.documents.workspace import Workspace
 from orchestrator.errors import UsageError
 from orchestrator.geo.orders import clusters_under, derived_from, scope_of
 from orchestrator.workflow.ledgers import Ledger, merge_ledgers
+from orchestrator.workflow.recognising import descent_in
 from orchestrator.workflow.session import Session, ask_all, contradictions
 
 Snapshots = Mapping[str, ClusterSnapshot]
@@ -58,7 +59,7 @@ async def unite_holds(
     abouts = [about for placed in (*kept, *listed) if (about := placed.about) is not None]
     scopes = [scope for about in abouts if (scope := scope_of(about, session.fleet)) is not None]
     contradicted = await contradictions(session, scopes)
-    known = with_ancestors(models, session.workspace)
+    known = with_lineage(models, session.workspace, descent_in(everything.values()))
     united: dict[str, list[Hold]] = {name: list(snapshot.holds) for name, snapshot in snapshots.items()}
     for placed in (*kept, *listed):
         meant = placed.models(known)
@@ -176,16 +177,26 @@ def check_debts(
                 raise _left_with_debt(ledger, cluster)
 
 
-def with_ancestors(models: Mapping[str, Model], workspace: Workspace) -> dict[str, Model]:
-    """The models, and those of the workspace that they are derived from, however far."""
-    known = dict(models)
-    waiting = [name for model in models.values() for name in model.derived_from]
+def with_lineage(
+    models: Mapping[str, Model], workspace: Workspace, descent: Mapping[str, tuple[str, ...]]
+) -> dict[str, Model]:
+    """The models, all that they are derived from, however far, and what the catalogues know, by everybody's word.
+
+    `descent` is what the catalogues say. Documents of the workspace that concern none of the models are not read.
+    """
+    known: dict[str, Model] = {}
+    waiting = [*models]
     while waiting:
         name = waiting.pop()
-        if name not in known and name in workspace.model_names:
-            known[name] = workspace.model(name)
-            waiting += known[name].derived_from
-    return known
+        if name in known:
+            continue
+        one = models.get(name)
+        if one is None:
+            one = workspace.model(name) if name in workspace.model_names else Model(name=name)
+        parents = dict.fromkeys((*one.derived_from, *descent.get(name, ())))
+        known[name] = replace(one, derived_from=tuple(parents))
+        waiting += parents
+    return {name: Model(name=name, derived_from=parents) for name, parents in descent.items()} | known
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ def _check_subject(session: Session, snapshots: Snapshots, known: _Known, subjec
     knowledge = gather_knowledge(session.workspace, snapshots.values())
     names = known.models
     if known.order is not None:
-        names = tuple(name for name, _ in models_under(known.order, knowledge.first))
+        names = tuple(name for name, _ in models_under(known.order, knowledge.lineage))
     channels = {one.name for name in names for model in knowledge.models.get(name, ()) for one in model.channels}
     fleet = {cluster.name for cluster in session.fleet.clusters}
     gone = {debt.cluster for debt in _debt(known, merge_ledgers(snapshots.values()))} - fleet

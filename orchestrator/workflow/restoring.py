@@ -63,7 +63,7 @@ async def plan_restore(session: Session, order: Order, options: RestoreOptions) 
     lifts = tuple(lift for one in snapshots.values() for lift in one.lifts)
     check_identity(order, holds, lifts)
     knowledge = gather_knowledge(session.workspace, snapshots.values())
-    united = await unite_holds(session, snapshots, {}, knowledge.first)
+    united = await unite_holds(session, snapshots, {}, knowledge.lineage)
     looking = _Looking(session, order, snapshots, united, knowledge)
     answered = [name for name, one in snapshots.items() if one.failure is None]
     read = await ask_all(answered, looking.read)
@@ -170,7 +170,7 @@ class _Looking:
         """Models of which something of this order is left here; records without any hold are of an order's models."""
         digest = self.order.digest
         held = {hold.model for hold in snapshot.holds if hold.digest == digest} | found.guards.keys()
-        named = {name for name, _ in models_under(self.order, self.knowledge.first)}
+        named = {name for name, _ in models_under(self.order, self.knowledge.lineage)}
         left = {model for model in (*found.records, *found.doubts) if model in named}
         return tuple(sorted(held | left))
 

@@ -164,7 +164,7 @@ async def _contradicted(session: Session, order: Order) -> Mapping[str, str]:
 
 def _recognise(order: Order, knowledge: Knowledge) -> dict[str, tuple[Recognised, str]]:
     """By model in scope: how it is recognised, and why it is in scope."""
-    return {name: (knowledge.recognise(name, order), why) for name, why in models_under(order, knowledge.first)}
+    return {name: (knowledge.recognise(name, order), why) for name, why in models_under(order, knowledge.lineage)}
 
 
 def _request(
