@@ -39,7 +39,7 @@ class KubernetesCluster(ClusterReading):
             body=manifest,
             content_type=_APPLY,
         )
-        return await self._channel.call(call, None if dry_run else self._recovery(ref, says(manifest)))
+        return await self._write(resource, call, None if dry_run else self._recovery(ref, says(manifest)))
 
     async def create(self, obj: JsonObject, *, dry_run: bool = False) -> JsonObject:
         """Create; `Conflict` when it is already there, unless our own lost write created it.
@@ -59,7 +59,7 @@ class KubernetesCluster(ClusterReading):
             repeatable=dry_run or bool(ref.name),
         )
         recoverable = ref.name and not dry_run
-        return await self._channel.call(call, self._recovery(ref, says(obj)) if recoverable else None)
+        return await self._write(resource, call, self._recovery(ref, says(obj)) if recoverable else None)
 
     async def replace(self, obj: JsonObject) -> JsonObject:
         """Replace an object that carries its resourceVersion; `Conflict` when somebody wrote in between."""
@@ -74,7 +74,7 @@ class KubernetesCluster(ClusterReading):
             query=_options(dry_run=False),
             body=obj,
         )
-        return await self._channel.call(call, self._recovery(ref, says(obj)))
+        return await self._write(resource, call, self._recovery(ref, says(obj)))
 
     async def patch(
         self,
@@ -96,7 +96,7 @@ class KubernetesCluster(ClusterReading):
             repeatable=dry_run or has_precondition(patch, type_),
         )
         try:
-            return await self._channel.call(call, None if dry_run else self._recovery(ref, says_patch(patch, type_)))
+            return await self._write(resource, call, None if dry_run else self._recovery(ref, says_patch(patch, type_)))
         except Invalid as error:
             if "metadata.uid" in error.message and dig(patch, "metadata", "uid"):
                 raise Conflict(f"{ref} is another object by now: {error.message}") from error
@@ -127,7 +127,7 @@ class KubernetesCluster(ClusterReading):
             scale = await self._channel.call(Call(method="GET", path=path, access=access))
             return scale if dig(scale, "spec", "replicas", default=0) == replicas else None
 
-        return await self._channel.call(call, None if dry_run else recover)
+        return await self._write(resource, call, None if dry_run else recover)
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str | None = None, grace_seconds: int | None = None
@@ -168,6 +168,13 @@ class KubernetesCluster(ClusterReading):
         except Conflict:
             if not await self._is_going(ref, uid):
                 raise
+
+    async def _write(self, resource: Resource, call: Call, recover: Recovery | None) -> JsonObject:
+        """Send, and remember how new the cluster is since: what is older proves nothing afterwards."""
+        answer = await self._channel.call(call, recover)
+        if ("dryRun", "All") not in call.query:
+            self._freshness.take_object(resource, answer)
+        return answer
 
     async def _is_going(self, ref: ObjectRef, uid: str) -> bool:
         live = await self.get(ref)

@@ -15,6 +15,7 @@ from orchestrator.core.objects import LABEL_SANDBOX, JsonObject, ObjectRef, Reso
 from orchestrator.core.ports import Access, Change, Identity, Keep, Listing
 from orchestrator.core.text import printable
 from orchestrator.delivery.channel import Call, ClusterChannel
+from orchestrator.delivery.freshness import Freshness
 from orchestrator.delivery.resources import BUILT_IN, discovered, group_path, resource_path
 from orchestrator.delivery.sharing import SingleFlight
 from orchestrator.delivery.statuses import NOT_SERVED
@@ -39,6 +40,7 @@ class ClusterReading:
         self._other_uid: str | None = None
         self._ask_identity = SingleFlight(self._read_identity)
         self._discovered: dict[str, dict[str, Resource]] = {}
+        self._freshness = Freshness()
 
     @property
     def cluster(self) -> Cluster:
@@ -112,11 +114,13 @@ class ClusterReading:
             resource = await self.resource(ref.api_version, ref.kind)
             path = resource_path(resource, ref.namespace, ref.name)
             access = Access("get", resource.group, resource.plural, ref.namespace)
+            least = self._freshness.of_object(resource, ref.namespace, ref.name)
             found = await self._confirm_absence(Call(method="GET", path=path, access=access))
         except NotFound:
             return None
         if dig(found, "metadata", "name") != ref.name or found.get("kind") != ref.kind:
             raise Unreachable("the answer is another object than the one asked for", code="not-json")
+        self._freshness.take_object(resource, found, least)
         return found
 
     async def list(
@@ -147,7 +151,7 @@ class ClusterReading:
 
     async def _pages(self, call: Call, resource: Resource, keep: Keep | None, *, limit: int) -> Listing:
         items: list[JsonObject] = []
-        token = ""
+        token, least = "", self._freshness.of_list(resource)
         for _ in range(_MOST_PAGES):
             paging = {"limit": str(limit), "continue": token}
             query = (*call.query, *((key, value) for key, value in paging.items() if value and limit))
@@ -157,6 +161,7 @@ class ClusterReading:
             items += found if keep is None else await asyncio.to_thread(_kept, found, keep)
             token = dig(page, "metadata", "continue", default="")
             if not token:
+                self._freshness.take_list(resource, page["metadata"]["resourceVersion"], least)
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
         raise Unreachable("the list has no end", code="too-large")
 
