@@ -62,8 +62,12 @@ class Hold:
     """Whether it keeps models off as well that are derived from its model."""
     models: tuple[str, ...] = ()
     """Every model that the order names, by which an operator's hold is made again from any one record; else empty."""
+    supersedes: tuple[str, ...] = ()
+    """Digests, or at least 12 digits of them, of the orders that this one replaces."""
     ledger: Mapping[str, str] = field(default_factory=dict)
     """By cluster of the fleet that was known: its `Standing`. A cluster's own hold is the authority on itself."""
+    silent_nodes: tuple[str, ...] = ()
+    """Nodes of its own cluster that ran pods of the model and fell silent: nobody saw those pods end."""
     public: Mapping[str, str] = field(default_factory=dict)
     """The only words of the order that reach clusters: contact, substitute, notice, noticeUrl."""
 
@@ -87,7 +91,9 @@ class Hold:
             "about": canonical_json(self.about),
             "derivatives": canonical_json(self.derivatives),
             "models": canonical_json(list(self.models)),
+            "supersedes": canonical_json(list(self.supersedes)),
             "ledger": canonical_json(dict(self.ledger)),
+            "silentNodes": canonical_json(list(self.silent_nodes)),
             "public": canonical_json(dict(self.public)),
         }
         found = record("ConfigMap", self.object_name, HOLD, self.model, {"data": data})
@@ -119,7 +125,9 @@ def read_hold(obj: JsonObject) -> Hold | None:
             about=dict(json.loads(data.get("about") or "{}")),
             derivatives=json.loads(data.get("derivatives") or "true") is not False,
             models=tuple(str(name) for name in json.loads(data.get("models") or "[]")),
+            supersedes=_texts(data.get("supersedes")),
             ledger={str(key): str(value) for key, value in json.loads(data.get("ledger") or "{}").items()},
+            silent_nodes=_texts(data.get("silentNodes")),
             public={str(key): str(value) for key, value in json.loads(data.get("public") or "{}").items()},
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -140,6 +148,8 @@ class Lift:
     """What the lifting rests on."""
     actor: str
     """Who lifted it, as the API server knew them."""
+    supersedes: tuple[str, ...] = ()
+    """What the order had replaced: of those what it did not cover is still held, and lifted by their own files."""
 
     @property
     def object_name(self) -> str:
@@ -154,6 +164,7 @@ class Lift:
             "order": self.order,
             "reference": self.reference,
             "actor": self.actor,
+            "supersedes": canonical_json(list(self.supersedes)),
         }
         found = record("ConfigMap", self.object_name, LIFT, "", {"data": data})
         found["metadata"]["labels"][LABEL_ORDER] = self.digest[:16]
@@ -172,7 +183,12 @@ def read_lift(obj: JsonObject) -> Lift | None:
         return None
     words = (str(data.get(key, "")) for key in ("order", "reference", "actor"))
     order, reference, actor = words
-    return Lift(digest=digest, order=order, reference=reference, actor=actor)
+    try:
+        supersedes = _texts(data.get("supersedes"))
+    except (ValueError, TypeError, RecursionError):
+        # It lifts all the same: its digest is all that counts.
+        supersedes = ()
+    return Lift(digest=digest, order=order, reference=reference, actor=actor, supersedes=supersedes)
 
 
 def standing_holds(holds: Iterable[Hold], lifted: Iterable[str], model: str | None = None) -> tuple[Hold, ...]:
@@ -243,6 +259,10 @@ def read_restore_record(secret: JsonObject) -> RestoreRecord:
         )
     except (OSError, EOFError, KeyError, TypeError, ValueError, RecursionError, zlib.error) as error:
         raise ValueError(f"the restore record is damaged: {type(error).__name__}") from error
+
+
+def _texts(text: str | None) -> tuple[str, ...]:
+    return tuple(str(one) for one in json.loads(text or "[]"))
 
 
 def _text(at: datetime | None) -> str:

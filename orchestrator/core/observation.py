@@ -138,6 +138,11 @@ class Departure(Protocol):
         """When its last pod went; None while one is there, where none was seen, or nobody can see."""
         ...
 
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Names of the nodes on which pods of it were seen."""
+        ...
+
     def extend(self, subject: Subject) -> None:
         """Watch this subject from now on: more turned out to be the model's."""
         ...

@@ -250,6 +250,10 @@ class Verifier(Protocol):
         """
         ...
 
+    def shared_with(self, subject: Subject, workload: JsonObject) -> str | None:
+        """What else the pods of a workload serve, in words; None where they are the subject's model's alone."""
+        ...
+
     def watch_departure(
         self, reader: ClusterReader, subject: Subject, *, tell: Callable[[datetime], None]
     ) -> AbstractAsyncContextManager[Departure]:

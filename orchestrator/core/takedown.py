@@ -144,6 +144,8 @@ class Darkening:
     cuts: tuple[RouteCut, ...] = ()
     not_cut: tuple[Reason, ...] = ()
     """Ways to the model that stay open, and why: shared rules, routers, gateways that are not known."""
+    replaces: tuple[Hold, ...] = ()
+    """Holds here of orders that this one replaces: they and their guards go as soon as its own guard is proven."""
     records: tuple[RestoreRecord, ...] = ()
     """Kept in the cluster before the first change, for what is known when the plan is made."""
     include_shared: bool = False

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.events import EventType
-from orchestrator.core.holds import RestoreRecord
+from orchestrator.core.holds import RestoreRecord, read_hold
 from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Departure, Expectation, PodTrace, Settled, Subject, Traces
@@ -24,6 +24,7 @@ from orchestrator.execution.binding import GuardBinding
 from orchestrator.execution.darkness import DarkClusterPorts
 from orchestrator.execution.departing import with_moments
 from orchestrator.execution.keeping import keep_restore_record
+from orchestrator.execution.nodes import doubt_about, nodes_of, silent_nodes
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 from orchestrator.execution.stopping import unless_stopped
@@ -54,13 +55,15 @@ class Absence:
         self._sender = sender
         self._steps = steps
         self._guard = guard
-        self._strays = Strays(steps, sender, include_shared=darkening.include_shared)
+        self._strays = Strays(steps, sender, self.shared_with)
         self._named = {one.ref for one in subject.expectations}
         self._halted = Halted()
         self._traces = Traces()
         self._searched_at = ports.clock.elapsed()
-        self._lost: dict[str, PodTrace] = {}
-        """By uid: pods on nodes that did not answer."""
+        self._nodes: frozenset[str] = frozenset()
+        """Nodes on which a search saw pods of the model."""
+        self.silent_nodes: tuple[str, ...] = ()
+        """Nodes of which nobody knows whether they still run any."""
         self._gone_at: datetime | None = None
         self.owners: dict[ObjectRef, JsonObject | None] = {}
         """Workloads that were found by a search and are the model's, with their pods' selectors."""
@@ -134,7 +137,7 @@ class Absence:
             if not await self._guard.is_in_place():
                 self._guard.status = "absent"
         self.doubts = (*self.doubts, *self._unguarded)
-        await self._doubt_lost_pods()
+        await self._doubt_silent_nodes(departure)
         settled = with_moments(settled, departure)
         return replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at)
 
@@ -151,11 +154,15 @@ class Absence:
         words = f"{replicas} replicas are asked for again, written by {', '.join(managers) or 'nobody who says so'}"
         return (Reason(code="reverted", message=printable(words), object=printable(ref_of(live))),)
 
+    def shared_with(self, workload: JsonObject) -> str | None:
+        """What else the pods of a workload serve, so that it is left alone; None where it may be stopped."""
+        return None if self._darkening.include_shared else self._ports.verifier.shared_with(self._subject, workload)
+
     async def _search(self) -> Traces | None:
         traces = await self._steps.ask(self._ports.verifier.search(self._ports.writer, self._now_wanted()))
         if traces is not None:
             self._traces = traces
-            self._lost |= {_uid(one): one for one in traces.pods if one.presence == "uncertain"}
+            self._nodes |= nodes_of(one.pod for one in traces.pods if one.presence != "gone")
         return traces
 
     def _now_wanted(self) -> Subject:
@@ -223,15 +230,18 @@ class Absence:
             return True
         return not await self._guard.bind_again(self._now_wanted())
 
-    async def _doubt_lost_pods(self) -> None:
-        """A pod that vanished while its node was silent was not seen to end: a deleted Node object proves nothing."""
-        for one in self._lost.values():
-            node = ObjectRef("v1", "Node", "", str(dig(one.pod, "spec", "nodeName", default="")))
-            live = await self._steps.ask(self._ports.writer.get(node), node)
-            if not _is_ready(live):
-                words = f"its node {printable(node.name, 100)} did not answer, and does not now: nobody saw it end"
-                reason = Reason(code="node-not-ready", message=words, object=printable(ref_of(one.pod)))
-                self.doubts = (*self.doubts, reason)
+    async def _doubt_silent_nodes(self, departure: Departure) -> None:
+        """A pod that vanished while its node was silent was not seen to end: a deleted Node object proves nothing.
+
+        Whoever looked before may have seen more: what the hold remembers counts until those nodes answer.
+        """
+        ref = ref_of(self._darkening.hold.to_config_map())
+        live = await self._steps.ask(self._ports.writer.get(ref), ref)
+        kept = read_hold(live) if live else None
+        names = {*self._nodes, *departure.nodes, *(kept.silent_nodes if kept else ())}
+        silent = await self._steps.ask(silent_nodes(self._ports.writer, names))
+        self.silent_nodes = tuple(sorted(names)) if silent is None else silent
+        self.doubts = (*self.doubts, *map(doubt_about, self.silent_nodes))
 
 
 def _joined(before: Settled, after: Settled) -> Settled:
@@ -258,8 +268,3 @@ def _is_terminating(one: PodTrace) -> bool:
 
 def _may_be_deleted(one: PodTrace) -> bool:
     return one.shared_with is None and not one.is_mirror
-
-
-def _is_ready(node: JsonObject | None) -> bool:
-    conditions = dig(node, "status", "conditions", default=[])
-    return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)

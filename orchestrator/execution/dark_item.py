@@ -26,7 +26,7 @@ from orchestrator.execution.changes import send_change
 from orchestrator.execution.cutting import cut_route
 from orchestrator.execution.darkness import DarkClusterPorts, Lifted, dark_verdict
 from orchestrator.execution.departing import DepartureNews
-from orchestrator.execution.halting import halt, is_anothers
+from orchestrator.execution.halting import halt
 from orchestrator.execution.keeping import (
     claim_record,
     is_lifted,
@@ -41,7 +41,8 @@ from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 from orchestrator.execution.stopping import Interrupted, unless_stopped
-from orchestrator.execution.straying import known_live
+from orchestrator.execution.straying import known_live, shared_note
+from orchestrator.execution.superseding import end_superseded
 from orchestrator.execution.wakers import hold_wakers
 
 _ASSERT_SECONDS = 1.0
@@ -164,11 +165,12 @@ class DarkItem:
         """Everything on record, at once, by what is there now rather than by what the plan saw."""
         refs = [*self._refs]
         live = await known_live(self._sender, self._steps, refs)
-        mine = [obj for obj in live if self._darkening.include_shared or not is_anothers(obj, self._sender.model)]
+        mine = []
         for obj in live:
-            if obj not in mine:
-                words = "it is labelled as another model's: it is not stopped"
-                self._steps.note(Reason(code="shared", message=words, object=str(ref_of(obj))))
+            if (others := self._absence.shared_with(obj)) is None:
+                mine.append(obj)
+            else:
+                self._steps.note(shared_note(obj, others))
         await asyncio.gather(*(halt(self._steps, self._sender, obj) for obj in mine))
         for change in self._item.changes:
             if change.verb is Verb.LABEL:
@@ -180,6 +182,8 @@ class DarkItem:
         cluster_seconds = self._ports.cluster_deadline
         judgement = settled.judgement
         self._see(settled)
+        if self._is_held and self._guard.status == "proven":
+            await end_superseded(self._steps, self._sender, self._darkening.replaces)
         demotions = (*self._item.doubts, *self._absence.doubts)
         if not self._is_held:
             demotions = (*demotions, Reason(code="hold-missing", message="no hold could be kept in this cluster"))
@@ -203,7 +207,9 @@ class DarkItem:
         standing = Standing.GUARDED if self._guard.status == "proven" else Standing.OWED
         standing = Standing.VERIFIED if verdict is Verdict.VERIFIED else standing
         hold, before = self._darkening.hold, self._steps.reasons
-        await self._steps.attempt(write_standing(self._sender, hold, standing), ref_of(hold.to_config_map()))
+        await self._steps.attempt(
+            write_standing(self._sender, hold, standing, self._absence.silent_nodes), ref_of(hold.to_config_map())
+        )
         more = tuple(reason for reason in self._steps.reasons if reason not in before)
         self._result = replace(self._result, reasons=(*self._result.reasons, *more))
 

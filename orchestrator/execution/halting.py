@@ -11,7 +11,7 @@ from functools import partial
 from orchestrator import plugins
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.kind import Kind, Pause
-from orchestrator.core.objects import LABEL_MODEL, JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.takedown import patch_of_field
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
@@ -34,11 +34,6 @@ def can_halt(ref: ObjectRef) -> bool:
 def is_scalable(kind: Kind) -> bool:
     """Whether `/scale` stops it."""
     return kind.workload is not None and kind.workload.is_scalable
-
-
-def is_anothers(live: JsonObject, model: str) -> bool:
-    """Whether our own label says that it is another model's."""
-    return dig(live, "metadata", "labels", LABEL_MODEL) not in (None, model)
 
 
 async def halt(steps: Steps, sender: Sender, live: JsonObject) -> bool:

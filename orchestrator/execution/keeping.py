@@ -81,25 +81,53 @@ async def claim_record(sender: Sender, ref: ObjectRef) -> None:
 
 
 async def keep_hold(sender: Sender, hold: Hold) -> None:
-    """Keep the hold, unless one of its name is there: even one that is not understood holds. Raises `ClusterError`."""
+    """Keep the hold, unless it is there: even one of a later version, which nobody here understands, holds.
+
+    One that lost its labels, or says something else than it was made for, is written anew. Raises `ClusterError`.
+    """
     config_map = hold.to_config_map()
-    if await sender.ports.writer.get(ref_of(config_map)) is None:
-        await _create(sender, config_map)
-
-
-async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> None:
-    """Say in the cluster's own hold how far it is. Raises `ClusterError`; `NotFound` when the hold is gone."""
-    writer, ref = sender.ports.writer, ref_of(hold.to_config_map())
+    writer, ref = sender.ports.writer, ref_of(config_map)
     for attempt in range(_RACES):
         live = await writer.get(ref)
         if live is None:
+            await _create(sender, config_map)
+            return
+        if keeps_off(live, hold):
+            return
+        labels = {**(dig(live, "metadata", "labels", default={}) or {}), **config_map["metadata"]["labels"]}
+        mended = {**live, "metadata": {**live["metadata"], "labels": labels}, "data": config_map["data"]}
+        try:
+            await sender.send("update", ref, partial(writer.replace, mended))
+        except (Conflict, NotFound):
+            if attempt == _RACES - 1:
+                raise
+        else:
+            return
+
+
+def keeps_off(live: JsonObject, hold: Hold) -> bool:
+    """Whether a live ConfigMap is this hold, or one that nobody here understands: that holds, too."""
+    kept = read_hold(live)
+    return kept is not None and kept.model in (hold.model, "*") and kept.digest in (hold.digest, "")
+
+
+async def write_standing(sender: Sender, hold: Hold, standing: Standing, silent_nodes: tuple[str, ...] = ()) -> None:
+    """Say in the cluster's own hold how far it is, and which nodes it rests on that do not answer.
+
+    Raises `ClusterError`; `NotFound` when the hold is gone.
+    """
+    writer, ref = sender.ports.writer, ref_of(hold.to_config_map())
+    for attempt in range(_RACES):
+        live = await writer.get(ref)
+        if live is None or not keeps_off(live, hold):
             raise NotFound(f"the hold {hold.name} is gone", status=404)
         kept = read_hold(live)
-        if kept is None or kept.digest != hold.digest:
+        if kept is None or not kept.digest:
             return
-        if kept.ledger.get(sender.cluster) == standing.value:
+        if (kept.ledger.get(sender.cluster), kept.silent_nodes) == (standing.value, silent_nodes):
             return
-        said = replace(kept, ledger={**kept.ledger, sender.cluster: standing.value}).to_config_map()
+        ledger = {**kept.ledger, sender.cluster: standing.value}
+        said = replace(kept, ledger=ledger, silent_nodes=silent_nodes).to_config_map()
         wanted = {**live, "data": said["data"]}
         try:
             await sender.send("update", ref, partial(writer.replace, wanted), standing=standing.value)

@@ -7,7 +7,7 @@ stopped by what is written to it. Who stands above it is named. Pods that serve 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from orchestrator import plugins
@@ -16,7 +16,7 @@ from orchestrator.core.objects import JsonObject, ObjectRef, controller_of, dig,
 from orchestrator.core.observation import PodTrace, Traces
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
-from orchestrator.execution.halting import can_halt, halt, is_anothers, is_scalable
+from orchestrator.execution.halting import can_halt, halt, is_scalable
 from orchestrator.execution.observing import observe
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
@@ -50,8 +50,8 @@ class _Chain:
 class Strays:
     """Stops what a search found."""
 
-    def __init__(self, steps: Steps, sender: Sender, *, include_shared: bool) -> None:
-        self._include_shared = include_shared
+    def __init__(self, steps: Steps, sender: Sender, shared_with: Callable[[JsonObject], str | None]) -> None:
+        self._shared_with = shared_with
         self._steps = steps
         self._sender = sender
         self._owners: dict[ObjectRef, asyncio.Task[JsonObject | None]] = {}
@@ -83,9 +83,8 @@ class Strays:
         return done
 
     async def _halt_workload(self, live: JsonObject, done: Halted) -> None:
-        if is_anothers(live, self._sender.model) and not self._include_shared:
-            words = "it is labelled as another model's, and makes pods that carry this model's marks: it is not stopped"
-            self._steps.note(Reason(code="shared", message=words, object=printable(ref_of(live))))
+        if (others := self._shared_with(live)) is not None:
+            self._steps.note(shared_note(live, others))
             return
         if can_halt(ref_of(live)):
             done.owners[ref_of(live)] = _selector_of(live)
@@ -124,6 +123,12 @@ class Strays:
         unseen = [reason.message for reason in traces.unseen]
         found = {"pods": pods, "workloads": workloads, "unseen": unseen, "podsInAll": len(traces.pods)}
         self._sender.emit(EventType.FOUND, found)
+
+
+def shared_note(live: JsonObject, others: str) -> Reason:
+    """Why a workload of the model is not stopped."""
+    words = f"its pods serve other models, too ({others}): it is not stopped"
+    return Reason(code="shared", message=words, object=printable(ref_of(live)))
 
 
 async def delete_pods(steps: Steps, sender: Sender, pods: Iterable[PodTrace], grace: float | None) -> None:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Final
 
-from orchestrator.core.objects import JsonObject
+from orchestrator.core.objects import JsonObject, dig
 from orchestrator.core.observation import Observation, Subject
 from orchestrator.core.ports import Clock, ClusterReader
 from orchestrator.errors import ClusterError
@@ -44,6 +44,7 @@ class DepartureWatch:
         """A pod that is known to be the model's and there: as long as it is listed unchanged, no other matters."""
         self.stopped_at: datetime | None = None
         self.last_pod_gone_at: datetime | None = None
+        self.nodes: frozenset[str] = frozenset()
 
     def extend(self, subject: Subject) -> None:
         """Watch this subject from now on: more turned out to be the model's."""
@@ -106,6 +107,7 @@ class DepartureWatch:
             pods = present_pods(subject, observation)
         else:
             pods = await asyncio.to_thread(present_pods, subject, observation)
+        self.nodes |= {str(name) for one in pods if (name := dig(one.pod, "spec", "nodeName"))}
         # One in the middle: pods that go in the order of the list, or against it, would take one at an end each time.
         self._witness = pods[len(pods) // 2].pod if pods else None
         if pods:

@@ -90,13 +90,14 @@ def model_pods(subject: Subject, observation: Observation) -> tuple[ModelPod, ..
         if owner or is_named or shared or label == subject.model.name or fits(subject.model.match, pod):
             other = f"it is labelled as {label}" if label not in (None, subject.model.name) else None
             is_switched = owner is not None and owner.is_scalable
-            shared = shared or other or _fits_others(subject, pod)
+            shared = shared or other or fits_others(subject, pod)
             shared_with = None if subject.include_shared else shared
             found.append(ModelPod(pod, presence_of(pod, nodes), is_switched, shared_with))
     return tuple(found)
 
 
-def _fits_others(subject: Subject, pod: JsonObject) -> str | None:
+def fits_others(subject: Subject, pod: JsonObject) -> str | None:
+    """Whose marks a pod carries besides, in words."""
     also = sorted(name for name, match in subject.others.items() if fits(match, pod))
     return f"it carries marks of {', '.join(also)}, too" if also else None
 

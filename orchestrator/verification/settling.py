@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core.objects import JsonObject
 from orchestrator.core.observation import Observation, ProbeOutcome, Settled, Subject, Traces
 from orchestrator.core.ports import Clock, ClusterReader, Prober
 from orchestrator.core.verdict import Judgement, Readiness, Reason, Want
@@ -22,6 +23,7 @@ from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs
 from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
 from orchestrator.verification.judging import judge, present_pods
+from orchestrator.verification.keeping import shared_with
 from orchestrator.verification.onlooking import look_on
 from orchestrator.verification.probes import ask_probes, may_serve
 from orchestrator.verification.searching import search
@@ -61,6 +63,10 @@ class LiveVerifier:
     async def search(self, reader: ClusterReader, subject: Subject) -> Traces:
         """Everything of the model that is there, from consistent lists of the whole cluster. Raises `Unreachable`."""
         return await search(reader, subject, self.clock.now())
+
+    def shared_with(self, subject: Subject, workload: JsonObject) -> str | None:
+        """What else the pods of a workload serve, in words; None where they are the subject's model's alone."""
+        return shared_with(subject, workload)
 
     async def ask_probes(self, subject: Subject) -> tuple[ProbeOutcome, ...]:
         """What the model's probes say now."""

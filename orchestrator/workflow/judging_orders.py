@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator import guarding
 from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import read_hold
 from orchestrator.core.objects import ref_of
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ItemPlan
@@ -17,6 +18,8 @@ from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
 from orchestrator.core.verdicts import verdict_of
 from orchestrator.delivery import HttpProber
 from orchestrator.errors import ClusterError, Unreachable
+from orchestrator.execution.keeping import keeps_off
+from orchestrator.execution.nodes import doubt_about, silent_nodes
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown
@@ -80,7 +83,7 @@ async def _audit(auditor: _Auditor, cluster: Cluster, item: ItemPlan) -> StatusI
 
 
 async def _why_not_held(writer: ClusterWriter, item: ItemPlan) -> tuple[Reason, ...]:
-    """What of the hold and the cuts is not there; empty when all of it is."""
+    """What of the hold and the cuts is not there, and what the hold says that nobody saw; empty when all is well."""
     if item.darkening is None:
         return ()
     found = [
@@ -88,9 +91,13 @@ async def _why_not_held(writer: ClusterWriter, item: ItemPlan) -> tuple[Reason, 
         for cut in item.darkening.cuts
         if cut.patch()
     ]
-    hold = ref_of(item.darkening.hold.to_config_map())
-    if await writer.get(hold) is None:
-        found.append(Reason(code="hold-missing", message="this cluster does not know of the hold", object=str(hold)))
+    hold = item.darkening.hold
+    ref = ref_of(hold.to_config_map())
+    live = await writer.get(ref)
+    if live is None or not keeps_off(live, hold):
+        found.append(Reason(code="hold-missing", message="this cluster does not know of the hold", object=str(ref)))
+    elif (kept := read_hold(live)) is not None:
+        found += map(doubt_about, await silent_nodes(writer, kept.silent_nodes))
     return tuple(found)
 
 

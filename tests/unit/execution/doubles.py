@@ -27,6 +27,7 @@ from orchestrator.core.ports import Change as Watched
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Judgement, Readiness, Reason, ReplicaCount, State, Want
 from orchestrator.errors import ClusterError, Conflict, NotFound
+from orchestrator.verification.keeping import shared_with
 
 AT = datetime(2026, 11, 23, 20, 45, tzinfo=UTC)
 MODEL = "fable-5"
@@ -191,6 +192,7 @@ class UnseenDeparture:
 
     stopped_at: datetime | None = None
     last_pod_gone_at: datetime | None = None
+    nodes: frozenset[str] = frozenset()
 
     def extend(self, subject: Subject) -> None:
         """There is nothing to watch."""
@@ -218,6 +220,9 @@ class ToldVerifier:
         if subject.cluster in self.raises:
             raise self.raises[subject.cluster]
         return self.traces.get(subject.cluster, Traces())
+
+    def shared_with(self, subject: Subject, workload: JsonObject) -> str | None:
+        return shared_with(subject, workload)
 
     @asynccontextmanager
     async def watch_departure(
