@@ -69,6 +69,9 @@ def _print_whole(order: OrderEntry) -> None:
         out.print(f"unknown: neither workspace nor a reachable catalogue has {printable(model, 60)}")
     for debt in order.debt:
         out.print(f"owed: {printable(debt.model, 60)} in {printable(debt.cluster, 60)}: {printable(debt.standing, 30)}")
+    if order.superseded_by:
+        where = printable(_few(order.clusters), 200)
+        out.print(f"superseded by {printable(order.superseded_by, 64)}; what that does not cover it holds in {where}")
     if order.lift:
         lift = order.lift
         where = printable(_few(lift.clusters), 200)
@@ -92,6 +95,8 @@ def _state(hold: HoldEntry) -> str:
 def _standing(order: OrderEntry) -> str:
     if order.lift:
         return "lifted"
+    if order.superseded_by:
+        return f"superseded by {order.superseded_by[:12]}"
     if order.clusters:
         return "held, in force" if order.in_force else "held"
     return "in force" if order.in_force else "only a file"

@@ -121,6 +121,8 @@ class OrderEntry:
     clusters: tuple[str, ...]
     """Clusters that keep a hold of it."""
     debt: tuple[Debt, ...]
+    superseded_by: str | None
+    """Digest of the order that replaced it; what that one does not cover is still held by it."""
     lift: LiftEntry | None
     attestations: tuple[AttestationEntry, ...]
 

@@ -128,11 +128,14 @@ def check_identity(
 
     A hold that cannot be read refuses nothing here: it may well be this very order's.
     """
-    others = [(hold.digest, "is held in a cluster") for hold in holds if hold.name == order.name]
-    others += [(lift.digest, "is lifted already") for lift in lifts if lift.order == order.name]
-    others += [(other.digest, "is in force by the fleet") for other in in_force if other.name == order.name]
-    for digest, where in others:
-        if digest and digest != order.digest and not is_superseded(order, digest):
+    holds, lifts = tuple(holds), tuple(lifts)
+    others = [(hold.digest, "is held in a cluster", hold.supersedes) for hold in holds if hold.name == order.name]
+    others += [(lift.digest, "is lifted already", lift.supersedes) for lift in lifts if lift.order == order.name]
+    others += [(other.digest, "is in force by the fleet", ()) for other in in_force if other.name == order.name]
+    replaced = superseded_digests(order, holds, lifts)
+    for digest, where, replaces in others:
+        is_related = digest == order.digest or is_among(digest, replaced) or is_among(order.digest, replaces)
+        if digest and not is_related:
             raise RefusedError(
                 f"another order called {order.name}, of digest {digest[:16]}, {where}; this file's is "
                 f"{order.digest[:16]}",
@@ -142,10 +145,26 @@ def check_identity(
             )
 
 
-def is_superseded(order: Order, digest: str) -> bool:
-    """Whether the order of this digest is the one that `order` says to replace."""
-    prefix = order.supersedes or ""
-    return len(prefix) >= SHORTEST_PREFIX and digest.startswith(prefix)
+def superseded_digests(order: Order, holds: Iterable[Hold], lifts: Iterable[Lift] = ()) -> tuple[str, ...]:
+    """Digests, or beginnings of them, that the order replaces: the one that it names, and what that one had replaced.
+
+    The latter as far as clusters record it: one that was away may still have the hold of an order long replaced.
+    """
+    records = [(hold.digest, hold.supersedes) for hold in holds if hold.name == order.name]
+    records += [(lift.digest, lift.supersedes) for lift in lifts if lift.order == order.name]
+    found = {order.supersedes} if order.supersedes else set()
+    before: set[str] = set()
+    while found != before:
+        before = set(found)
+        for digest, replaced in records:
+            if digest == order.digest or is_among(digest, before):
+                found.update(replaced)
+    return tuple(sorted(one for one in found if len(one) >= SHORTEST_PREFIX and one != order.digest))
+
+
+def is_among(digest: str, prefixes: Iterable[str]) -> bool:
+    """Whether a digest is one of these, or begins as one of them does."""
+    return any(len(prefix) >= SHORTEST_PREFIX and digest.startswith(prefix) for prefix in prefixes)
 
 
 def _words_of_everywhere(about: About, *, is_verified: bool) -> str:

@@ -35,6 +35,8 @@ class TakedownTerms:
     draw_guard: DrawGuard
     soak: float = DEFAULT_TAKEDOWN_SOAK
     include_shared: bool = False
+    supersedes: tuple[str, ...] = ()
+    """Digests, or beginnings of them, of the orders of its name that it replaces."""
     is_operators: bool = False
     """Whether it is an operator's hold instead of an order."""
     reason: str = ""
@@ -121,6 +123,7 @@ def _darken_item(item: ItemPlan, terms: TakedownTerms, snapshot: ClusterSnapshot
             guard=None if isinstance(drawn, Reason) else drawn,
             cuts=cutting.cuts,
             not_cut=ways,
+            replaces=_replaced(terms, snapshot, subject.model.name),
             records=records,
             include_shared=terms.include_shared,
             soak=terms.soak,
@@ -160,9 +163,22 @@ def _hold(terms: TakedownTerms, model: str) -> Hold:
         about=as_document(order.about),
         derivatives=order.derivatives,
         models=order.models if terms.is_operators else (),
+        supersedes=terms.supersedes,
         ledger=dict.fromkeys(terms.scope.clusters, Standing.OWED.value),
         public=order.public_words,
     )
+
+
+def _replaced(terms: TakedownTerms, snapshot: ClusterSnapshot, model: str) -> tuple[Hold, ...]:
+    return tuple(
+        hold
+        for hold in snapshot.holds
+        if hold.model == model and hold.name == terms.order.name and _begins(hold.digest, terms.supersedes)
+    )
+
+
+def _begins(digest: str, prefixes: tuple[str, ...]) -> bool:
+    return any(digest.startswith(prefix) for prefix in prefixes)
 
 
 def _records_of(changes: tuple[Change, ...], model: str) -> tuple[RestoreRecord, ...]:

@@ -25,7 +25,7 @@ from orchestrator.core.verdict import Reason
 from orchestrator.documents.problems import shown, suggestion
 from orchestrator.errors import ClusterError, UsageError
 from orchestrator.execution.namespace import in_our_namespace
-from orchestrator.geo.orders import SHORTEST_PREFIX, models_under, resolve_order
+from orchestrator.geo.orders import SHORTEST_PREFIX, is_among, models_under, resolve_order
 from orchestrator.workflow.holds import OPERATOR, lifted_everywhere, look_for_records
 from orchestrator.workflow.ledgers import Ledger, merge_ledgers
 from orchestrator.workflow.recognising import Knowledge, gather_knowledge
@@ -190,6 +190,7 @@ def _entry(
     limit = min(limits, default=None)
     if known.order and known.order.deadline and received:
         limit = received + timedelta(seconds=known.order.deadline)
+    successor = _successor(known, snapshots)
     said = {one.subject: one for each in snapshots.values() for one in each.attestations if one.digest == known.digest}
     return OrderEntry(
         name=known.name,
@@ -202,7 +203,8 @@ def _entry(
         received=received,
         deadline=limit,
         clusters=tuple(name for name, one in snapshots.items() if any(h.digest == known.digest for h in one.holds)),
-        debt=() if lifts else _debt(known, ledgers),
+        debt=() if lifts else _debt(known, ledgers, snapshots if successor else None),
+        superseded_by=successor,
         lift=LiftEntry(
             reference=lifts[0][1].reference, actor=lifts[0][1].actor, clusters=tuple(cluster for cluster, _ in lifts)
         )
@@ -228,12 +230,30 @@ def _words(session: Session, known: _Known) -> tuple[str, ...]:
         return (error.message,)
 
 
-def _debt(known: _Known, ledgers: Iterable[Ledger]) -> tuple[Debt, ...]:
+def _successor(known: _Known, snapshots: Snapshots) -> str | None:
+    """Digest of the order of this name that replaced it, as far as a cluster records that."""
+    records = [(one.name, one.digest, one.supersedes) for each in snapshots.values() for one in each.holds]
+    records += [(one.order, one.digest, one.supersedes) for each in snapshots.values() for one in each.lifts]
+    for name, digest, replaced in records:
+        if name == known.name and digest != known.digest and is_among(known.digest, replaced):
+            return digest
+    return None
+
+
+def _debt(known: _Known, ledgers: Iterable[Ledger], replaced_in: Snapshots | None = None) -> tuple[Debt, ...]:
+    """What is owed to an order; to one that was replaced only where its own hold is left, or nobody can look."""
+
+    def is_due(model: str, cluster: str) -> bool:
+        if replaced_in is None or cluster not in replaced_in or replaced_in[cluster].failure is not None:
+            return True
+        return any(hold.digest == known.digest and hold.model == model for hold in replaced_in[cluster].holds)
+
     return tuple(
         Debt(model=ledger.model, cluster=cluster, standing=ledger.standings[cluster])
         for ledger in ledgers
         if ledger.digest == known.digest
         for cluster in ledger.owing
+        if is_due(ledger.model, cluster)
     )
 
 

@@ -20,7 +20,7 @@ from orchestrator.core.verdict import Want
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import OrchestratorError, RefusedError, UsageError
-from orchestrator.geo.orders import check_identity, clusters_under, models_under
+from orchestrator.geo.orders import check_identity, clusters_under, models_under, superseded_digests
 from orchestrator.geo.scopes import select
 from orchestrator.planning.restoring import Group, Kept, Lifting, Remains, recorded_replicas
 from orchestrator.planning.restoring import plan_restore as plan_the_way_back
@@ -69,6 +69,7 @@ async def plan_restore(session: Session, order: Order, options: RestoreOptions) 
     read = await ask_all(answered, looking.read)
     snapshots = {**snapshots, **{name: snapshot for name, (snapshot, _) in read.items()}}
     lifting = _lifting(session, order, options, _reference(order, options, lifts), snapshots)
+    lifting = replace(lifting, lift=replace(lifting.lift, supersedes=superseded_digests(order, holds, lifts)))
     found = {model for _, remains in read.values() for model in remains.models}
     models = tuple(dict.fromkeys((*order.models, *sorted(found))))
     plan = plan_the_way_back(

@@ -19,7 +19,7 @@ from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanRequest, Wish, WishedWave
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.errors import HoldRefusal, RefusedError
-from orchestrator.geo.orders import check_identity, models_under, resolve_order, scope_of
+from orchestrator.geo.orders import check_identity, is_among, models_under, resolve_order, scope_of, superseded_digests
 from orchestrator.planning.takedown import TakedownTerms, darken
 from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest
@@ -71,11 +71,12 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
         session = replace(session, fleet=contexts.without_twins(session.fleet, snapshots.values()))
         snapshots = {cluster.name: snapshots[cluster.name] for cluster in session.fleet.clusters}
     _refuse_lifted(order, snapshots.values())
-    check_identity(order, *_records(snapshots.values()))
+    holds, lifts = _records(snapshots.values())
+    check_identity(order, holds, lifts)
     _check_rehearsal(snapshots.values(), rehearse=options.rehearse)
     scope = resolve_order(order, session.fleet, await _contradicted(session, order))
     knowledge = gather_knowledge(session.workspace, snapshots.values())
-    recognised = _recognise(order, knowledge)
+    recognised = _left_to(order, _recognise(order, knowledge), holds)
     if session.fleet.name != contexts.NAME:
         # Of this very order nothing may be called proven while a cluster that owes it is out of sight.
         check_debts(session.fleet, snapshots.values(), recognised, digest=order.digest)
@@ -88,6 +89,7 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
         scope=scope,
         received=_received(order, snapshots.values(), session.clock.now(), rehearse=options.rehearse),
         draw_guard=draw_guard(order),
+        supersedes=superseded_digests(order, holds, lifts),
         soak=options.soak,
         include_shared=options.include_shared,
         is_operators=options.operators is not None,
@@ -128,6 +130,23 @@ def _refuse_lifted(order: Order, snapshots: Iterable[ClusterSnapshot]) -> None:
                     f"the order {order.name} is lifted ({lift.reference}), as {snapshot.cluster.name} records",
                     hint="a lift is for good: a new decision needs a new order",
                 )
+
+
+def _left_to(
+    order: Order, recognised: dict[str, tuple[Recognised, str]], holds: Iterable[Hold]
+) -> dict[str, tuple[Recognised, str]]:
+    """The models that no order which replaced this one has taken over. Raises HoldRefusal where none is left."""
+    successors = [one for one in holds if one.name == order.name and is_among(order.digest, one.supersedes)]
+    taken = {hold.model for hold in successors}
+    left = {name: one for name, one in recognised.items() if name not in taken}
+    if recognised and not left:
+        raise HoldRefusal(
+            f"the order {order.name} of digest {order.digest[:16]} was replaced by the one of digest "
+            f"{successors[0].digest[:16]}",
+            hint="take down by the file of the order that replaced it",
+            code="superseded",
+        )
+    return left
 
 
 def _records(snapshots: Iterable[ClusterSnapshot]) -> tuple[tuple[Hold, ...], tuple[Lift, ...]]:

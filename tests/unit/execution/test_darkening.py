@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.holds import Hold, Lift, RestoreRecord
-from orchestrator.core.objects import JsonObject, ObjectRef, dig
+from orchestrator.core.objects import JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Settled, Subject
 from orchestrator.core.plan import ClusterPlan, Plan
 from orchestrator.core.ports import ClusterWriter
@@ -312,3 +312,16 @@ def test_verdicts_of_a_takedown(readiness: Readiness, state: State, terms: dict[
     settled = Settled(judgement=Judgement(readiness, state))
     given = {"refused": False, "is_cut": True, "doubts": False, **terms}
     assert dark_verdict(settled, **given) is verdict
+
+
+@pytest.mark.parametrize("status", ["proven", "absent"])
+async def test_a_superseded_hold_goes_only_where_the_successors_guard_is_proven(status: Any) -> None:
+    """Else nothing but the predecessor's guard might keep the model off."""
+    before = Hold(name="directive", model="fable-5", digest="b" * 64)
+    world = DarkWorld("a", prover=ToldProver(proof=GuardProof(status=status)))
+    cluster = next(iter(world.clusters.values()))
+    config_map = before.to_config_map()
+    cluster._store(ref_of(config_map), config_map)
+    item = await world.take_one_dark(world.plan(darkening=darkening(replaces=(before,))))
+    assert (ref_of(config_map) in cluster.objects) is (status == "absent")
+    assert ("superseded" in codes(item)) is (status == "proven")

@@ -14,7 +14,14 @@ from orchestrator.core.model import Model
 from orchestrator.core.order import About, Audience, Location, Nationality, Order, OrderScope
 from orchestrator.core.scope import Scope
 from orchestrator.errors import RefusedError, UsageError
-from orchestrator.geo.orders import check_identity, clusters_under, models_under, resolve_order, scope_of
+from orchestrator.geo.orders import (
+    check_identity,
+    clusters_under,
+    models_under,
+    resolve_order,
+    scope_of,
+    superseded_digests,
+)
 
 
 def cluster(name: str, country: str | None, serves: tuple[str, ...] | None) -> Cluster:
@@ -239,3 +246,17 @@ class TestIdentity:
         check_identity(successor, [self.hold(self.OTHER.digest)])
         with pytest.raises(RefusedError):
             check_identity(successor, [self.hold("ab" * 32)])
+
+    def test_what_a_predecessor_had_replaced_is_replaced_as_well(self) -> None:
+        """A cluster that was away for two orders has the first one's hold: it refuses nothing, and goes."""
+        first = "ab" * 32
+        between = replace(self.hold(self.OTHER.digest), supersedes=(first,))
+        successor = replace(self.ORDER, supersedes=self.OTHER.digest[:12])
+        check_identity(successor, [between, self.hold(first)])
+        assert superseded_digests(successor, [between]) == tuple(sorted((self.OTHER.digest[:12], first)))
+        assert superseded_digests(successor, [replace(between, name="another")]) == (self.OTHER.digest[:12],)
+
+    def test_the_order_that_was_replaced_is_no_stranger_to_its_successor(self) -> None:
+        """What that one does not cover is lifted by the first one's own file."""
+        later = replace(self.hold("cd" * 32), supersedes=(self.ORDER.digest[:12],))
+        check_identity(self.ORDER, [later])
