@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from orchestrator.cli.app import run
@@ -9,6 +10,8 @@ from orchestrator.cli.app import run
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # Until a run listens to it, SIGTERM is what SIGINT is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

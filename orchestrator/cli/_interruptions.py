@@ -79,6 +79,13 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
+def take_termination_for_interruption() -> None:
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does, wherever no event loop listens to it."""
+    # Only the main thread may; who runs us in another has signals of their own.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def _go_on() -> None:
     """The terminal was closed: the run goes on without it."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli._interruptions import interruptible, outlast_readers
+from orchestrator.cli._interruptions import interruptible, outlast_readers, take_termination_for_interruption
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -36,8 +36,14 @@ def _run(story: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         import uvloop
     except ImportError:  # not built for this platform
-        return asyncio.run(story)
-    return uvloop.run(story)
+        runs = asyncio.run
+    else:
+        runs = uvloop.run
+    try:
+        return runs(story)
+    finally:
+        # The loop has taken its own handlers away; the result is still to be told.
+        take_termination_for_interruption()
 
 
 def point_to_resumption(run: str) -> None:
