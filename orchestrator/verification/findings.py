@@ -16,6 +16,7 @@ LASTING = frozenset(
         "found-nowhere",
         "guard-absent",
         "mirror-pod",
+        "more",
         "no-manifest",
         "no-observed-generation",
         "not-switchable",
@@ -59,11 +60,12 @@ def unreadable(ref: object, error: Exception) -> Assessment:
 
 
 def combined(findings: Iterable[Assessment]) -> Assessment:
-    """The worst of the findings: failed before progressing before unknown before done, with every reason in that order.
+    """The worst of the findings: failed, progressing, unknown, done, with their reasons in that order.
 
-    Progressing comes before unknown because it is worth waiting for: what is unknown is still so afterwards.
+    Progressing comes before unknown because it is worth waiting for: what is unknown is still so afterwards. Among
+    equals what may pass comes first, so that reasons which are too many to be told are lasting, unless all are not.
     """
-    ordered = sorted(findings, key=lambda one: _ORDER.index(one.readiness))
+    ordered = sorted(findings, key=lambda one: (_ORDER.index(one.readiness), _is_lasting(one.reasons)))
     if not ordered:
         return DONE
     reasons = list(dict.fromkeys(reason for one in ordered for reason in one.reasons))
@@ -75,9 +77,13 @@ def combined(findings: Iterable[Assessment]) -> Assessment:
 
 def is_lasting(judgement: Judgement) -> bool:
     """Whether everything that keeps it from being done stays so without somebody's decision."""
-    return judgement.readiness is Readiness.UNKNOWN and all(reason.code in LASTING for reason in judgement.reasons)
+    return judgement.readiness is Readiness.UNKNOWN and _is_lasting(judgement.reasons)
 
 
 def needs_probes_only(judgement: Judgement) -> bool:
     """Whether nothing but probes keeps it from being done."""
     return judgement.readiness is not Readiness.DONE and all(reason.code in PROBING for reason in judgement.reasons)
+
+
+def _is_lasting(reasons: Iterable[Reason]) -> bool:
+    return all(reason.code in LASTING for reason in reasons)
