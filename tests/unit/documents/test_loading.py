@@ -210,3 +210,41 @@ def test_what_is_written_is_read_back(value: Any) -> None:
     else:
         assert source.value == value
         assert type(source.value) is type(value)
+
+
+def paths_of(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in entries:
+        yield (key,), inner
+        yield from (((key, *path), found) for path, found in paths_of(inner))
+
+
+@unhurried
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), json_values, max_size=4))
+def test_every_key_and_item_is_told_at_the_line_where_it_stands(value: dict[str, Any]) -> None:
+    """An error that points at the wrong line costs more than none."""
+    text = dump(value)
+    try:
+        (source,) = parse_documents(text, "f")
+    except DocumentError:
+        return
+    lines = text.split("\n")
+    told = [source.line(*path) for path, _ in paths_of(source.value)]
+    assert told == sorted(told), "in the order in which they are written"
+    for key in value:
+        assert lines[source.line(key) - 1].lstrip("\"'").startswith(key)
+
+
+@unhurried
+@given(value=json_values, cut=st.integers(0, 400))
+def test_a_file_that_was_cut_off_is_refused_or_is_what_it_still_says(value: Any, cut: int) -> None:
+    """An upload that broke off: never another error than ours, and never a value that was not written."""
+    text = dump({"first": "whole", "then": value})
+    try:
+        sources = list(parse_documents(text[:cut], "f"))
+    except DocumentError:
+        return
+    for source in sources:
+        assert source.value is None or isinstance(source.value, str | dict)
+        if isinstance(source.value, dict) and "then" in source.value:
+            assert source.value["first"] == "whole"
