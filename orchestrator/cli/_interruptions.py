@@ -86,7 +86,16 @@ def take_termination_for_interruption() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _go_on() -> None:
+def disregard_hangups() -> None:
+    """Let SIGHUP, which comes when the terminal is closed, change nothing wherever no event loop listens to it.
+
+    By a handler: what is ignored would be ignored by the programs that we start as well.
+    """
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGHUP, _go_on)
+
+
+def _go_on(*_: object) -> None:
     """The terminal was closed: the run goes on without it."""
 
 

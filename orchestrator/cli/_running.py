@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli._interruptions import interruptible, outlast_readers, take_termination_for_interruption
+from orchestrator.cli._interruptions import (
+    disregard_hangups,
+    interruptible,
+    outlast_readers,
+    take_termination_for_interruption,
+)
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -28,7 +33,13 @@ def act(story: Coroutine[Any, Any, Answer], *, outlives_terminal: bool = False) 
     With `outlives_terminal` it also goes on when its terminal is closed.
     """
     outlast_readers()
-    return _run(interruptible(story, outlives_terminal=outlives_terminal))
+    if not outlives_terminal:
+        return _run(interruptible(story, outlives_terminal=False))
+    disregard_hangups()
+    try:
+        return _run(interruptible(story, outlives_terminal=True))
+    finally:
+        disregard_hangups()
 
 
 def _run(story: Coroutine[Any, Any, Answer]) -> Answer:
