@@ -14,7 +14,7 @@ import yaml
 
 from tests.cluster.conftest import ControlPlanes, Finished, Run, TestWorkspace, command_line
 from tests.cluster.killing.livestate import JsonObject, read_state
-from tests.cluster.killing.points import Point, points_of
+from tests.cluster.killing.points import Point
 
 ROOT = Path(__file__).parents[3]
 _RECORDS = ("-n", "orchestrator-system", "--wait=false")
@@ -87,8 +87,7 @@ class Stage:
             check=False,
         )
         assert done.returncode == -signal.SIGKILL, (
-            f"not killed {point}: it exited with {done.returncode}\n{done.stdout}\n{done.stderr}\n"
-            + "\n".join(str(one) for one in points_of(self.journal, self.namespace))
+            f"not killed {point}: it exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
 
     def state(self) -> dict[str, dict[str, JsonObject]]:
