@@ -68,6 +68,8 @@ class Hold:
     """By cluster of the fleet that was known: its `Standing`. A cluster's own hold is the authority on itself."""
     silent_nodes: tuple[str, ...] = ()
     """Nodes of its own cluster that ran pods of the model and fell silent: nobody saw those pods end."""
+    guard: str = ""
+    """`Guard.seal` of the guard as it was proven here: whoever changes the guard would have to change this, too."""
     public: Mapping[str, str] = field(default_factory=dict)
     """The only words of the order that reach clusters: contact, substitute, notice, noticeUrl."""
 
@@ -94,6 +96,7 @@ class Hold:
             "supersedes": canonical_json(list(self.supersedes)),
             "ledger": canonical_json(dict(self.ledger)),
             "silentNodes": canonical_json(list(self.silent_nodes)),
+            "guard": self.guard,
             "public": canonical_json(dict(self.public)),
         }
         found = record("ConfigMap", self.object_name, HOLD, self.model, {"data": data})
@@ -128,6 +131,7 @@ def read_hold(obj: JsonObject) -> Hold | None:
             supersedes=_texts(data.get("supersedes")),
             ledger={str(key): str(value) for key, value in json.loads(data.get("ledger") or "{}").items()},
             silent_nodes=_texts(data.get("silentNodes")),
+            guard=str(data.get("guard") or ""),
             public={str(key): str(value) for key, value in json.loads(data.get("public") or "{}").items()},
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -131,6 +132,11 @@ class Guard:
     workloads: tuple[Workload, ...] = ()
     """The workloads that it knows by name."""
 
+    @property
+    def seal(self) -> str:
+        """SHA-256 of what policy and binding say."""
+        return seal_of(self.policy, self.binding)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Darkening:
@@ -169,6 +175,12 @@ class Restoration:
     """What is bound again when the restore fails."""
     records: tuple[RestoreRecord, ...]
     """What everything was; read in the cluster."""
+
+
+def seal_of(policy: JsonObject | None, binding: JsonObject | None) -> str:
+    """SHA-256 of what a policy and its binding say, live ones as those that were written."""
+    text = canonical_json([dig(policy, "spec"), dig(binding, "spec")])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def workloads_text(workloads: Iterable[Workload]) -> str | None:

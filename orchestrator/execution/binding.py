@@ -44,6 +44,11 @@ class GuardBinding:
         self.proven_at: datetime | None = None
         """When it was first seen to work."""
 
+    @property
+    def seal(self) -> str:
+        """What the hold keeps of it; empty while it is not proven."""
+        return self._guard.seal if self._guard is not None and self.status == "proven" else ""
+
     async def bind(self, subject: Subject) -> None:
         """Make it, bind it and try it both ways. What failed is in the steps; `status` says whether it counts."""
         if self._guard is None:

@@ -206,10 +206,9 @@ class DarkItem:
     async def _write_standing(self, verdict: Verdict) -> None:
         standing = Standing.GUARDED if self._guard.status == "proven" else Standing.OWED
         standing = Standing.VERIFIED if verdict is Verdict.VERIFIED else standing
-        hold, before = self._darkening.hold, self._steps.reasons
-        await self._steps.attempt(
-            write_standing(self._sender, hold, standing, self._absence.silent_nodes), ref_of(hold.to_config_map())
-        )
+        hold = replace(self._darkening.hold, silent_nodes=self._absence.silent_nodes, guard=self._guard.seal)
+        before = self._steps.reasons
+        await self._steps.attempt(write_standing(self._sender, hold, standing), ref_of(hold.to_config_map()))
         more = tuple(reason for reason in self._steps.reasons if reason not in before)
         self._result = replace(self._result, reasons=(*self._result.reasons, *more))
 

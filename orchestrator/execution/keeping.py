@@ -111,8 +111,8 @@ def keeps_off(live: JsonObject, hold: Hold) -> bool:
     return kept is not None and kept.model in (hold.model, "*") and kept.digest in (hold.digest, "")
 
 
-async def write_standing(sender: Sender, hold: Hold, standing: Standing, silent_nodes: tuple[str, ...] = ()) -> None:
-    """Say in the cluster's own hold how far it is, and which nodes it rests on that do not answer.
+async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> None:
+    """Say in the cluster's own hold how far it is, under which guard, and of which nodes it has doubts.
 
     Raises `ClusterError`; `NotFound` when the hold is gone.
     """
@@ -124,11 +124,11 @@ async def write_standing(sender: Sender, hold: Hold, standing: Standing, silent_
         kept = read_hold(live)
         if kept is None or not kept.digest:
             return
-        if (kept.ledger.get(sender.cluster), kept.silent_nodes) == (standing.value, silent_nodes):
-            return
         ledger = {**kept.ledger, sender.cluster: standing.value}
-        said = replace(kept, ledger=ledger, silent_nodes=silent_nodes).to_config_map()
-        wanted = {**live, "data": said["data"]}
+        said = replace(kept, ledger=ledger, silent_nodes=hold.silent_nodes, guard=hold.guard)
+        if said == kept:
+            return
+        wanted = {**live, "data": said.to_config_map()["data"]}
         try:
             await sender.send("update", ref, partial(writer.replace, wanted), standing=standing.value)
         except Conflict:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from orchestrator import guarding
 from orchestrator.core.fleet import Cluster
-from orchestrator.core.holds import read_hold
+from orchestrator.core.holds import Hold, read_hold
 from orchestrator.core.objects import ref_of
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ItemPlan
 from orchestrator.core.ports import ClusterWriter, GuardProver, Verifier
 from orchestrator.core.result import StatusDocument, StatusItem, exit_code_of, outcome_of
-from orchestrator.core.takedown import Guard, GuardProof
+from orchestrator.core.takedown import Guard, GuardProof, seal_of
 from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
 from orchestrator.core.verdicts import verdict_of
 from orchestrator.delivery import HttpProber
@@ -106,17 +106,26 @@ async def _try_guard(auditor: _Auditor, writer: ClusterWriter, item: ItemPlan) -
     if guard is None:
         words = "no guard can be made for this model here"
         return GuardProof(status="absent", reasons=(Reason(code="guard-absent", message=words),))
-    if changed := await _why_not_ours(writer, guard):
+    if changed := await _why_not_ours(writer, guard, item.darkening.hold if item.darkening else None):
         return GuardProof(status="absent", reasons=changed)
     before = await auditor.prover.survey(writer)
     deadline = auditor.session.clock.elapsed() + _PROOF_SECONDS
     return await auditor.prover.prove(writer, guard, item.subject, before, deadline=deadline)
 
 
-async def _why_not_ours(writer: ClusterWriter, guard: Guard) -> tuple[Reason, ...]:
-    """Why what is in the cluster is no guard as we wrote it; empty when it is."""
-    policy, binding = await asyncio.gather(writer.get(ref_of(guard.policy)), writer.get(ref_of(guard.binding)))
-    return guarding.differences(guard, policy, binding)
+async def _why_not_ours(writer: ClusterWriter, guard: Guard, hold: Hold | None) -> tuple[Reason, ...]:
+    """Why what is in the cluster is no guard as we wrote it; empty when it is.
+
+    Its own digest tells an accident; who changes a guard on purpose can write that anew, so the hold has one as well.
+    """
+    refs = (ref_of(guard.policy), ref_of(guard.binding), *((ref_of(hold.to_config_map()),) if hold else ()))
+    policy, binding, *kept = await asyncio.gather(*(writer.get(ref) for ref in refs))
+    found = guarding.differences(guard, policy, binding)
+    known = next((one.guard for live in kept if live and (one := read_hold(live)) is not None), "")
+    if not found and known and known != seal_of(policy, binding):
+        words = "the guard is not the one that was proven, as the hold records it: run the takedown again"
+        return (Reason(code="guard-altered", message=words, object=guard.name),)
+    return found
 
 
 def _judged(blank: StatusItem, item: ItemPlan, proof: GuardProof, judgement: Judgement) -> StatusItem:
