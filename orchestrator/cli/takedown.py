@@ -72,5 +72,5 @@ async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, *
         request = run_request(sent_within, asked_by(settings, options["kubeconfig"], sent_within, task))
         result = await take_down(session, order, plan, request)
         if follow:
-            result = await follow_up(session, order, terms, request, result)
+            result = await follow_up(session, order, terms, request, plan, result)
         return result

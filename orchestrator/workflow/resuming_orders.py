@@ -45,7 +45,7 @@ async def resume_order(asked: Asked, confirmed: Iterable[str], going: GoingOn, r
             return await restore(session, order, plan, going.request)
         result = await take_down(session, order, plan, going.request)
         if isinstance(task, TakedownTask) and task.follow and isinstance(options, TakedownOptions):
-            result = await follow_up(session, order, options, going.request, result)
+            result = await follow_up(session, order, options, going.request, plan, result)
         return result
 
 
