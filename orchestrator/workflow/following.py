@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order
@@ -66,6 +67,7 @@ async def follow_up(
     of a derivative, or of further marks: then every cluster is searched for them, also those that were done. Channels
     are nobody's debt here: only their owners can switch them.
     """
+    options = replace(options, began=_start_of(plan) or session.clock.now() - timedelta(seconds=first.seconds))
     aim, result, latest, pause = Aim.of(plan), first, first, _FIRST_PAUSE
     while True:
         try:
@@ -118,6 +120,12 @@ def joined(before: RunResult, after: RunResult) -> RunResult:
 async def _debts(session: Session, order: Order, aim: Aim, latest: RunResult) -> frozenset[str]:
     records = await look_for_records(session, ())
     return aim.debts(order.digest, records.values(), latest)
+
+
+def _start_of(plan: Plan) -> datetime | None:
+    """From when its deadline counts; None where no cluster answered."""
+    received = (item.darkening.hold.received for item in items_of(plan) if item.darkening)
+    return next((at for at in received if at is not None), None)
 
 
 def _recognised(plan: Plan) -> dict[str, Model]:

@@ -50,6 +50,8 @@ class TakedownOptions:
     """Whether shared pods are searched for beforehand though they are left alone; else only where they are stopped."""
     clusters: frozenset[str] = frozenset()
     """Only these of the clusters concerned: those that still owe something; every one when empty."""
+    began: datetime | None = None
+    """When the run that this one goes on with began: from then on a rehearsal's lateness counts; None for a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
     terms = TakedownTerms(
         order=order,
         scope=scope,
-        received=_received(order, snapshots.values(), session.clock.now(), rehearse=options.rehearse),
+        received=received(order, snapshots.values(), session.clock.now(), options),
         draw_guard=draw_guard(order),
         supersedes=superseded_digests(order, holds, lifts),
         soak=options.soak,
@@ -216,9 +218,14 @@ async def _snapshots(
     return await ask_all(wanted, lambda name: take_snapshot(session.writer(name), wanted[name]))
 
 
-def _received(order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, *, rehearse: bool) -> datetime:
-    """When the order arrived: by its own word, else when a cluster first got to know of it, else now."""
-    if rehearse:
-        return now
+def received(
+    order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, options: TakedownOptions
+) -> datetime:
+    """When the order arrived: by its own word, else when a cluster first got to know of it, else now.
+
+    In a rehearsal it arrives as the run begins, and does so once, however many rounds follow.
+    """
+    if options.rehearse:
+        return options.began or now
     known = [hold.received for one in snapshots for hold in one.holds if hold.digest == order.digest and hold.received]
     return order.received or min(known, default=now)

@@ -1,8 +1,9 @@
-"""What a takedown that is followed owes: what ledgers say, what returning clusters know."""
+"""What a takedown that is followed owes: what ledgers say, what returning clusters know, and from when it is late."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +12,16 @@ from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold
 from orchestrator.core.model import Match, Model, Probe
 from orchestrator.core.observation import Subject
+from orchestrator.core.order import About, Order
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan, WavePlan
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.result import ErrorDetail, ResultItem, RunResult, outcome_of
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason, State, Verdict, Want
 from orchestrator.workflow.following import Aim, joined
+from orchestrator.workflow.taking_down import TakedownOptions, received
 
+NOW = datetime(2026, 6, 12, 17, 21, tzinfo=UTC)
 FABLE, MINI = Model(name="fable-5"), Model(name="fable-5-mini")
 DIGEST = "ab" * 32
 AWAY = Reason(code="unreachable", message="no answer")
@@ -143,3 +147,21 @@ class TestJoining:
     def test_late_stays_late(self) -> None:
         both = joined(result(3, ie=Verdict.UNREACHABLE), result(5, ie=Verdict.VERIFIED))
         assert (both.exit_code, both.outcome) == (5, "late")
+
+
+class TestArrival:
+    ORDER = Order(name="o", authority="a", reference="r", models=("fable-5",), about=About(everyone=True))
+
+    def test_a_rehearsal_that_is_followed_keeps_its_deadline(self) -> None:
+        """Counted anew in every round it would never be late."""
+        later = NOW + timedelta(hours=1)
+        assert received(self.ORDER, (), later, TakedownOptions(rehearse=True, began=NOW)) == NOW
+        assert received(self.ORDER, (), later, TakedownOptions(rehearse=True)) == later
+
+    def test_a_real_order_arrived_when_it_did(self) -> None:
+        """Whatever run goes on with it."""
+        snapshot = ledger("us", us="owed")
+        early = NOW - timedelta(days=1)
+        (hold,) = snapshot.holds
+        snapshot = replace(snapshot, holds=(replace(hold, digest=self.ORDER.digest, received=early),))
+        assert received(self.ORDER, (snapshot,), NOW, TakedownOptions(began=NOW)) == early
