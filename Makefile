@@ -19,7 +19,7 @@ USUAL := not long and not ui and not traffic
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
-	reference package lock clean
+	bench-isolation reference package lock clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -115,6 +115,9 @@ test-fuzz: install $(VENV)/.fuzzer  ## Fuzz documents and journals (EXECUTIONS=n
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 	$(BIN)/python tests/bench/quick.py --runs $(RUNS)
+
+bench-isolation: install binaries  ## Measure what three hanging clusters cost seven others (RUNS=n)
+	$(BIN)/python tests/bench/isolation.py --runs $(RUNS)
 
 reference: install  ## Write docs/reference.md anew from the schemas
 	$(BIN)/python .ci/reference.py
