@@ -14,7 +14,7 @@ from orchestrator.core.text import escaped, harmless, needs_escapes, printable
 
 if TYPE_CHECKING:
     from orchestrator.core.fleet_check import FleetReport
-    from orchestrator.core.result import RunResult, StatusDocument, StatusItem
+    from orchestrator.core.result import ChannelResult, RunResult, StatusDocument, StatusItem
     from orchestrator.core.verdict import Reason
 
 SYMBOLS = {
@@ -70,6 +70,7 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
     """Print what a run or a look came to, and return its exit code."""
     if form == "table":
         print_matrix(result.items)
+        _print_channels(result.channels)
         print_summary(result)
     else:
         print_document(result, form)
@@ -143,6 +144,13 @@ def print_matrix(items: Iterable[StatusItem]) -> None:
         out.print(f"  {SYMBOLS[verdict]} {_places(concerned)}: {sentence}")
 
 
+def _print_channels(channels: Iterable[ChannelResult]) -> None:
+    """A line for each way that this tool cannot switch, with whom to call."""
+    for one in channels:
+        name, contact = printable(one.name, 60), printable(one.contact, 120)
+        console().print(f"  {SYMBOLS[one.verdict]} channel {name}: {one.verdict}; contact: {contact}")
+
+
 def _grouped(items: list[StatusItem]) -> list[tuple[str, str, list[StatusItem]]]:
     """Every reason once, with all that it concerns; worst first."""
     found: dict[tuple[str, str], list[StatusItem]] = {}
@@ -200,6 +208,8 @@ def print_summary(result: RunResult | StatusDocument) -> None:
     for item in result.items:
         counts[item.verdict.value] = counts.get(item.verdict.value, 0) + 1
     parts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to look at"
+    if still_open := [one for one in result.channels if one.verdict.value != "verified"]:
+        parts += f"; {len(still_open)} of {len(result.channels)} channels not shown to be closed"
     rehearsal = " (rehearsal: sandbox clusters)" if result.rehearsal else ""
     console(stderr=True).print(f"{result.outcome.value}: {parts} in {result.seconds:.1f} s{rehearsal}")
 

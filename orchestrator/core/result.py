@@ -133,6 +133,8 @@ class StatusDocument:
     exit_code: int
     seconds: float
     items: tuple[StatusItem, ...]
+    channels: tuple[ChannelResult, ...] = ()
+    """Of an order: the ways to its models that this tool cannot switch."""
     not_covered: tuple[str, ...] = ()
     """Contexts of the kubeconfig that no cluster of the fleet uses."""
     api_version: Literal["orchestrator/v1"] = API_VERSION

@@ -11,20 +11,26 @@ from orchestrator.core.result import ChannelResult
 from orchestrator.core.verdict import Readiness, Verdict
 from orchestrator.errors import OrchestratorError
 from orchestrator.workflow.applying import items_of
+from orchestrator.workflow.holds import look_for_records
+from orchestrator.workflow.orders import attested_subjects
 from orchestrator.workflow.session import Session
 
 _EVERYWHERE = "-"
 """Stands for the cluster and region of a channel's probe: a channel belongs to none."""
 
 
-async def judge_channels(
-    session: Session, plan: Plan, prober: Prober, attested: frozenset[str] = frozenset()
-) -> tuple[ChannelResult, ...]:
-    """Every channel of the plan's models, once: verified when its probe refuses, or when somebody attested it."""
+async def judge_channels(session: Session, digest: str, plan: Plan, prober: Prober) -> tuple[ChannelResult, ...]:
+    """Every channel of the models of a takedown, once: verified when its probe refuses, or when somebody attested it.
+
+    `digest` is the order's: what is attested counts for that order alone. A restore asks nothing of channels.
+    """
     channels: dict[tuple[str, str], Channel] = {}
     for item in items_of(plan):
         for channel in item.subject.model.channels:
             channels.setdefault((item.subject.model.name, channel.name), channel)
+    if plan.action != "takedown" or not channels:
+        return ()
+    attested = attested_subjects(await look_for_records(session, ()), digest)
     results = []
     for (model, name), channel in channels.items():
         is_refused = await _refuses(session, model, channel, prober)

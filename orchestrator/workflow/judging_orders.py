@@ -21,6 +21,7 @@ from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.keeping import keeps_off
 from orchestrator.execution.nodes import doubt_about, silent_nodes
 from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown
 
@@ -37,6 +38,7 @@ class _Auditor:
 async def verify_order(session: Session, order: Order, options: TakedownOptions) -> StatusDocument:
     """Every (model, cluster) that the order concerns, judged from consistent lists and by trying its guard both ways.
 
+    Its channels count as in a takedown: what only somebody else can switch off is not off because our clusters are.
     Raises what `plan_takedown` raises.
     """
     started = session.clock.elapsed()
@@ -46,6 +48,7 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
         auditor = _Auditor(session, verifier, guarding.DryRunProver(session.clock))
         parts = [(part.cluster, item) for wave in plan.waves for part in wave.clusters for item in part.items]
         judged = await asyncio.gather(*(_audit(auditor, cluster, item) for cluster, item in parts))
+        channels = await judge_channels(session, order.digest, plan, prober)
     unreachable = [
         replace(_blank(model, cluster), verdict=Verdict.UNREACHABLE, reasons=(reason,))
         for wave in plan.waves
@@ -53,13 +56,14 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
         for model in wave.models
     ]
     items = (*judged, *unreachable)
-    code = exit_code_of(item.verdict for item in items)
+    code = exit_code_of((*(item.verdict for item in items), *(channel.verdict for channel in channels)))
     return StatusDocument(
         rehearsal=plan.rehearsal,
         outcome=outcome_of(code),
         exit_code=code,
         seconds=round(session.clock.elapsed() - started, 3),
         items=items,
+        channels=channels,
         not_covered=plan.not_covered,
     )
 

@@ -10,7 +10,6 @@ from typing import Any
 from orchestrator import evidence, execution, guarding, plugins
 from orchestrator.core.order import Order
 from orchestrator.core.plan import Plan
-from orchestrator.core.ports import Prober
 from orchestrator.core.result import ChannelResult, ErrorDetail, RunResult, exit_code_of, outcome_of
 from orchestrator.core.text import printable
 from orchestrator.delivery import HttpProber
@@ -21,7 +20,6 @@ from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, i
 from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import share_ledgers
-from orchestrator.workflow.orders import attested_subjects
 from orchestrator.workflow.session import Session
 
 Execute = Callable[[Plan, execution.DarkPorts, execution.RunOptions], Awaitable[execution.RunOutcome]]
@@ -56,7 +54,7 @@ async def carry_out_order(
                     stop=request.stop,
                 ),
             )
-        channels = await _channels(session, order, plan, prober)
+        channels = await judge_channels(session, order.digest, plan, prober)
     result = _result(session, plan, outcome, channels, run, started)
     if plan.action == "takedown" and not outcome.interrupted:
         await share_ledgers(session, order.digest, (await look_for_records(session, ())).values())
@@ -65,14 +63,6 @@ async def carry_out_order(
     if not evidence.write_result(directory, schemas.as_printed(result)):
         result = _with_gap(result, "the result could not be kept")
     return result
-
-
-async def _channels(session: Session, order: Order, plan: Plan, prober: Prober) -> tuple[ChannelResult, ...]:
-    """What became of the ways that this tool cannot switch; a restore asks nothing of them."""
-    if plan.action != "takedown" or not any(item.subject.model.channels for item in items_of(plan)):
-        return ()
-    attested = attested_subjects(await look_for_records(session, ()), order.digest)
-    return await judge_channels(session, plan, prober, attested)
 
 
 def _result(
