@@ -54,6 +54,11 @@ def print_orders(found: OrderList, form: str, *, whole: bool = False) -> int:
         out.print(table)
     for order in found.orders if whole else ():
         _print_whole(order)
+    for order in found.orders:
+        if order.not_restored:
+            where, file = printable(_few(order.not_restored), 200), printable(order.file or "FILE", 300)
+            words = f"{printable(order.name, 60)} is lifted and still held in {where}"
+            out.print(f"{words}: next: `orchestrator restore --order {file}`", soft_wrap=True)
     _print_silent(found.unreachable)
     return found.exit_code
 
@@ -94,7 +99,7 @@ def _state(hold: HoldEntry) -> str:
 
 def _standing(order: OrderEntry) -> str:
     if order.lift:
-        return "lifted"
+        return "lifted, not everywhere restored" if order.not_restored else "lifted"
     if order.superseded_by:
         return f"superseded by {order.superseded_by[:12]}"
     if order.clusters:

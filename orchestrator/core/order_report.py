@@ -121,6 +121,8 @@ class OrderEntry:
     clusters: tuple[str, ...]
     """Clusters that keep a hold of it."""
     debt: tuple[Debt, ...]
+    not_restored: tuple[str, ...]
+    """Clusters that keep a hold of it though it is lifted: `restore` run again brings back just these."""
     superseded_by: str | None
     """Digest of the order that replaced it; what that one does not cover is still held by it."""
     lift: LiftEntry | None

@@ -90,6 +90,11 @@ class ClusterSnapshot:
         """Names of the holds that keep a model off; a hold without a model keeps everything off."""
         return tuple(hold.name for hold in self.standing_on(model))
 
+    def left_of_lifted(self, model: str) -> tuple[Hold, ...]:
+        """Holds on a model that still lie here though their order is lifted: it was away, or was not restored."""
+        ended = {*self.lifted, *(lift.digest for lift in self.lifts)}
+        return tuple(hold for hold in self.holds if hold.model == model and hold.digest and hold.digest in ended)
+
     def standing_on(self, model: str) -> tuple[Hold, ...]:
         """The holds on a model that nothing has lifted."""
         ended = {*self.lifted, *(lift.digest for lift in self.lifts)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator import planning
 from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import Hold
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef
 from orchestrator.core.observation import Subject
 from orchestrator.core.plan import ItemPlan, Plan
@@ -15,6 +16,7 @@ from orchestrator.core.ports import Verifier
 from orchestrator.core.records import CatalogueEntry, manifests_name, unpack_manifests
 from orchestrator.core.result import StatusDocument, StatusItem, exit_code_of, outcome_of
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
+from orchestrator.core.text import printable
 from orchestrator.core.verdict import Judgement, Reason, State, Verdict, Want
 from orchestrator.core.verdicts import reasons_under_hold, verdict_of, verdict_under_hold
 from orchestrator.core.wish import Wish
@@ -58,7 +60,9 @@ class SoughtModel:
             message = "something of this model runs here, and the cluster's catalogue does not know of it"
             unknown = Reason(code="not-in-catalogue", message=message)
             item = replace(item, verdict=Verdict.UNVERIFIED, reasons=(unknown,))
-        return _under_hold(item, self.snapshot.held_by(self.name))
+        item = _under_hold(item, self.snapshot.held_by(self.name))
+        left = tuple(_unrestored(hold) for hold in self.snapshot.left_of_lifted(self.name))
+        return replace(item, reasons=(*left, *item.reasons))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,16 @@ async def _verify_item(session: Session, verifier: Verifier, cluster: Cluster, i
     if judged.verdict is Verdict.VERIFIED and (drift or item.doubts):
         return replace(judged, verdict=Verdict.UNVERIFIED, reasons=(*judged.reasons, *drift, *item.doubts))
     return judged
+
+
+def _unrestored(hold: Hold) -> Reason:
+    """What a cluster still keeps of a lifted order: its guard refuses the model for as long as nobody restores it."""
+    command = f"hold lift {hold.name}" if hold.kind == "operator" else "restore --order FILE"
+    words = (
+        f"{printable(hold.name, 100)} is lifted, and its hold is still here: this cluster was away, or its restore did "
+        f"not end; next: `orchestrator {printable(command, 150)}`"
+    )
+    return Reason(code="not-restored", message=words)
 
 
 def _under_hold(item: StatusItem, holds: tuple[str, ...]) -> StatusItem:

@@ -191,6 +191,7 @@ def _entry(
     if known.order and known.order.deadline and received:
         limit = received + timedelta(seconds=known.order.deadline)
     successor = _successor(known, snapshots)
+    held_in = tuple(name for name, one in snapshots.items() if any(h.digest == known.digest for h in one.holds))
     said = {one.subject: one for each in snapshots.values() for one in each.attestations if one.digest == known.digest}
     return OrderEntry(
         name=known.name,
@@ -202,7 +203,8 @@ def _entry(
         words=_words(session, known),
         received=received,
         deadline=limit,
-        clusters=tuple(name for name, one in snapshots.items() if any(h.digest == known.digest for h in one.holds)),
+        clusters=held_in,
+        not_restored=held_in if lifts else (),
         debt=() if lifts else _debt(known, ledgers, snapshots if successor else None),
         superseded_by=successor,
         lift=LiftEntry(

@@ -125,12 +125,18 @@ async def _look_everywhere(session: Session) -> dict[str, ClusterSnapshot]:
 
 
 def _refuse_lifted(order: Order, snapshots: Iterable[ClusterSnapshot]) -> None:
-    for snapshot in snapshots:
+    found = tuple(snapshots)
+    for snapshot in found:
         for lift in snapshot.lifts:
             if lift.digest == order.digest:
+                words = f"the order {order.name} is lifted ({lift.reference}), as {snapshot.cluster.name} records"
+                left = [one.cluster.name for one in found if any(hold.digest == order.digest for hold in one.holds)]
+                if not left:
+                    raise HoldRefusal(words, hint="a lift is for good: a new decision needs a new order")
                 raise HoldRefusal(
-                    f"the order {order.name} is lifted ({lift.reference}), as {snapshot.cluster.name} records",
-                    hint="a lift is for good: a new decision needs a new order",
+                    f"{words}; {', '.join(left)} still has its hold: it was away, or its restore did not end",
+                    hint="`orchestrator restore --order FILE` again brings back just what is left; a lift is for good: "
+                    "a new decision needs a new order",
                 )
 
 
@@ -218,9 +224,7 @@ async def _snapshots(
     return await ask_all(wanted, lambda name: take_snapshot(session.writer(name), wanted[name]))
 
 
-def received(
-    order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, options: TakedownOptions
-) -> datetime:
+def received(order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, options: TakedownOptions) -> datetime:
     """When the order arrived: by its own word, else when a cluster first got to know of it, else now.
 
     In a rehearsal it arrives as the run begins, and does so once, however many rounds follow.
