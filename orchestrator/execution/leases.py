@@ -89,7 +89,10 @@ class LeaseLock:
                 return self._holder(lease)
             else:
                 return None if await self._take_over(lease) else self._holder(lease)
-        return self._holder(lease or {})
+        if lease is None:
+            # One broken API server must not pass for another run, which would refuse every cluster.
+            raise Unreachable(f"the lock on {self.model} can be neither made nor found", code="lock-contradiction")
+        return self._holder(lease)
 
     async def seize(self) -> Holder | None:
         """Take the lock from whoever holds it, without waiting; returns who held it. Raises `ClusterError`.
