@@ -36,7 +36,7 @@ from orchestrator.execution.keeping import (
     write_standing,
 )
 from orchestrator.execution.observing import observe
-from orchestrator.execution.recording import write_entry
+from orchestrator.execution.recording import standing_orders, write_entry
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
@@ -94,8 +94,11 @@ class DarkItem:
 
     async def _begin(self) -> float | None:
         """Lock and actor; when the lock was somebody else's, the moment at which it was taken over."""
-        actor, holder = await asyncio.gather(
-            self._steps.ask(self._ports.writer.actor()), self._steps.ask(self._ports.seize(self._sender.model))
+        writer, model = self._ports.writer, self._sender.model
+        actor, holder, self._sender.standing_before = await asyncio.gather(
+            self._steps.ask(writer.actor()),
+            self._steps.ask(self._ports.seize(model)),
+            self._steps.ask(standing_orders(writer, model)),
         )
         want = self._item.want.value
         self._sender.emit(EventType.ITEM_STARTED, {"want": want, "actor": actor, "lockTakenFrom": holder or None})

@@ -147,10 +147,31 @@ async def is_lifted(reader: ClusterReader, hold: Hold) -> bool:
 
 async def _keep(sender: Sender, record: RestoreRecord) -> None:
     secret = record.to_secret()
-    kept = await sender.ports.writer.get(ref_of(secret))
+    ref, writer = ref_of(secret), sender.ports.writer
+    kept = await writer.get(ref)
     if kept is None:
         kept = await _create(sender, _marked(secret, sender.order))
-    sender.kept[ref_of(secret)] = kept
+    elif _is_stale(sender, kept) and not _says_off(record):
+        fresh = {**kept, "data": _marked(secret, sender.order)["data"]}
+        fresh["metadata"] = {**kept["metadata"], "annotations": {KEPT_FOR: sender.order[:16]}}
+        try:
+            kept = await sender.send("update", ref, partial(writer.replace, fresh))
+        except (Conflict, NotFound):
+            # Somebody keeps it at this moment, from the same sight.
+            kept = await writer.get(ref) or kept
+    sender.kept[ref] = kept
+
+
+def _is_stale(sender: Sender, kept: JsonObject) -> bool:
+    """Whether no hold that stood when this item began rests on a record: what it says was before something else."""
+    standing = sender.standing_before
+    orders = str(dig(kept, "metadata", "annotations", KEPT_FOR, default="")).split()
+    return standing is not None and bool(sender.order) and not (standing & {*orders, ""} or (standing and not orders))
+
+
+def _says_off(record: RestoreRecord) -> bool:
+    """Whether it would only say that nothing ran: so it looks as well once another takedown has begun."""
+    return record.before.get(REPLICAS) == 0
 
 
 async def _create(sender: Sender, obj: JsonObject) -> JsonObject:

@@ -147,7 +147,7 @@ async def test_a_dead_cluster_costs_the_others_nothing() -> None:
 
 
 async def test_a_cluster_that_hangs_ends_at_its_deadline() -> None:
-    world = DarkWorld("ab", cluster_deadline=0.3)
+    world = DarkWorld("ab", cluster_deadline=3.0)
 
     async def hang(*arguments: Any, **options: Any) -> JsonObject:
         await asyncio.Event().wait()

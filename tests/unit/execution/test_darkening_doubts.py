@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.holds import Hold, read_hold
+from orchestrator.core.holds import Hold, read_hold, read_restore_record
 from orchestrator.core.model import Match, SharedWorkload
 from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
 from orchestrator.core.observation import PodTrace, Traces
 from orchestrator.core.plan import Plan
 from orchestrator.core.verdict import Verdict
 from orchestrator.errors import Forbidden
+from orchestrator.execution.keeping import KEPT_FOR
 from tests.unit.execution.doubles import WORKLOAD
 from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening, replicas_in
 from tests.unit.execution.world import codes
@@ -123,3 +124,22 @@ async def test_a_hold_of_a_later_version_is_left_as_it_is() -> None:
     world.clusters["a"]._store(ref_of(later), later)
     await world.take_one_dark()
     assert world.clusters["a"].objects[ref_of(later)]["data"]["apiVersion"] == "orchestrator/v9"
+
+
+@pytest.mark.parametrize(("holds", "expected"), [([], 3), (["directive"], 9), (["other"], 9), (["strange"], 9)])
+async def test_what_was_kept_counts_while_any_hold_rests_on_it(holds: list[str], expected: int) -> None:
+    """Holds that were deleted by hand, and a model switched on since: what was before that is not what is to return."""
+    world = DarkWorld("a")
+    cluster = world.clusters["a"]
+    old = replace(darkening().records[0], before={"/spec/replicas": 9}).to_secret()
+    orders = {"directive": DIGEST, "other": "c" * 64, "strange": "d" * 64}
+    old["metadata"]["annotations"] = {KEPT_FOR: f"{DIGEST[:16]} {'c' * 16}"}
+    cluster._store(ref_of(old), old)
+    for name in holds:
+        hold = replace(HOLD, name=name, digest=orders[name]).to_config_map()
+        if name == "strange":
+            hold["data"]["apiVersion"] = "orchestrator/v9"
+        cluster._store(ref_of(hold), hold)
+    await world.take_one_dark()
+    kept = read_restore_record(cluster.objects[ref_of(old)])
+    assert kept is not None and kept.before == {"/spec/replicas": expected}
