@@ -9,6 +9,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random
 
 from orchestrator.core.check import Check, CheckContext
 from orchestrator.core.ports import HttpRequest, Prober
+from orchestrator.core.redaction import without_credentials
 from orchestrator.core.schema import DOCUMENT, Seconds
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Assessment, Readiness, Reason
@@ -63,9 +64,11 @@ async def gather(params: Params, context: CheckContext, prober: Prober) -> Answe
         try:
             answer = await prober.ask(request)
         except ClusterError as error:
-            return Answer(url=printable(url), status=None, message=printable(error.message))
+            return Answer(url=printable(without_credentials(url)), status=None, message=printable(error.message))
         text = answer.body.decode(errors="replace")
-        return Answer(url=printable(url), status=answer.status, contains=(params.contains or "") in text)
+        return Answer(
+            url=printable(without_credentials(url)), status=answer.status, contains=(params.contains or "") in text
+        )
 
     asking = AsyncRetrying(
         sleep=clock.sleep,

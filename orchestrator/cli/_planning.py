@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli._render import console, describe
@@ -131,10 +131,20 @@ def _print_darkening(darkening: Darkening) -> None:
 def _print_change(change: Change) -> None:
     out = console()
     out.print(f"    {MARKS[change.verb]} {change.verb} {printable(change.ref, 200)}")
-    for field in change.fields:
-        out.print(f"        {printable(field.path, 200)}: {_shown(field.before)} → {_shown(field.after)}")
+    for path, before, after in _without_secrets(change):
+        out.print(f"        {printable(path, 200)}: {_shown(before)} → {_shown(after)}")
     for name, manager in change.forces:
         out.print(f"        takes {printable(name, 200)} from {printable(manager, 100)}")
+
+
+def _without_secrets(change: Change) -> Iterator[tuple[str, Any, Any]]:
+    """Every field that changes: path, before, after; of what is secret only whether it changes."""
+    from orchestrator.core.redaction import numbered_digest, redact
+
+    digest = numbered_digest()
+    for field in change.fields:
+        shown = redact({"path": field.path, "before": field.before, "after": field.after}, digest)
+        yield field.path, shown["before"], shown["after"]
 
 
 def _shown(value: Any) -> str:

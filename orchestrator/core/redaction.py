@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from orchestrator.core.comparison import LAST_APPLIED
+from orchestrator.core.comparison import LAST_APPLIED, MASKED
 
 Digest = Callable[[str], str]
 """From a secret to what stands in its place."""
@@ -24,6 +24,7 @@ _DEEPEST: Final = 64
 _ROUNDS: Final = 8
 _TOO_DEEP: Final = "[nested too deeply to be kept]"
 _HIDDEN = re.compile(r"hmac-sha256:[0-9a-f]{64}")
+_USER_OF_URL = re.compile(r"://[^/?#]*@")
 _SECRET_CONTENT = ("data", "stringData")
 _TELLING = (
     r"(?:token|passwd|password|secret|private-?key|client-?key|client-?key-?data|api-?key|access-?key|secret-?key"
@@ -55,6 +56,17 @@ def keyed_digest(key: bytes) -> Digest:
         return f"hmac-sha256:{hmac.new(key, secret.encode('utf-8', 'surrogatepass'), 'sha256').hexdigest()}"
 
     return digest
+
+
+def numbered_digest() -> Digest:
+    """Replaces secrets by `(hidden 1)`, `(hidden 2)` and so on, equal ones alike: for what people are shown."""
+    numbers: dict[str, str] = {MASKED: MASKED}
+    return lambda secret: numbers.setdefault(secret, f"(hidden {len(numbers)})")
+
+
+def without_credentials(url: str) -> str:
+    """An address as it may be told: without user name and password, and without what its query calls a secret."""
+    return str(redact(_USER_OF_URL.sub("://", url, count=1), lambda _: "(hidden)"))
 
 
 def redact(value: Any, digest: Digest) -> Any:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
-from orchestrator.core.comparison import LAST_APPLIED, MASKED
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan, PlanDocument
 from orchestrator.core.records import canonical_json
+from orchestrator.core.redaction import numbered_digest, redact
 from orchestrator.core.schema import API_VERSION
 from orchestrator.documents._checking import adapter
 from orchestrator.errors import DocumentError
 
 
 def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
-    """The plan as JSON; `masked` leaves out the content of Secrets, and what is left cannot be applied."""
+    """The plan as JSON; `masked` hides its secrets, and what is left cannot be applied."""
     document: JsonObject = adapter(PlanDocument).dump_python(
         PlanDocument(digest=digest_of(plan), plan=plan), mode="json", by_alias=True
     )
-    return {**document, "plan": _without_secrets(document["plan"])} if masked else document
+    return {**document, "plan": redact(document["plan"], numbered_digest())} if masked else document
 
 
 def read_saved_plan(path: Path) -> Plan:
@@ -62,20 +61,3 @@ def _first_problem(error: Exception) -> str:
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_secrets(entry) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("kind") == "Secret" and "metadata" in value:
-        return {key: MASKED if key in ("data", "stringData") else _without_copy(entry) for key, entry in value.items()}
-    return {key: _without_secrets(entry) for key, entry in value.items()}
-
-
-def _without_copy(value: Any) -> Any:
-    """Without the annotation in which kubectl keeps the whole Secret once more."""
-    if isinstance(value, dict):
-        return {key: MASKED if key == LAST_APPLIED else _without_copy(entry) for key, entry in value.items()}
-    return value

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from orchestrator.core.model import Model, Probe
 from orchestrator.core.observation import ProbeOutcome, Subject
 from orchestrator.core.ports import HttpAnswer, HttpRequest, Prober
+from orchestrator.core.redaction import without_credentials
 from orchestrator.core.text import printable
 from orchestrator.errors import ClusterError
 
@@ -32,7 +33,7 @@ async def _ask(probe: Probe, subject: Subject, prober: Prober) -> ProbeOutcome:
     try:
         answer = await prober.ask(HttpRequest(url=url, headers={"Accept": "application/json"}))
     except ClusterError as error:
-        return ProbeOutcome(printable(url), None, refused=False, message=printable(error.message))
+        return ProbeOutcome(printable(without_credentials(url)), None, refused=False, message=printable(error.message))
     return read_answer(url, answer)
 
 
@@ -44,7 +45,7 @@ def address_of(probe: Probe, cluster: str, region: str) -> str:
 
 def read_answer(url: str, answer: HttpAnswer) -> ProbeOutcome:
     """What an answer says: the names it lists (`{"data": [{"id": …}]}`), a refusal, or neither."""
-    shown = printable(url)
+    shown = printable(without_credentials(url))
     if answer.status in _REFUSALS:
         return ProbeOutcome(shown, None, refused=True, message=f"HTTP {answer.status}")
     if answer.status != 200:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan
 from orchestrator.core.snapshot import Preview
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.documents.plans import digest_of, from_document, to_document
+from orchestrator.documents.schemas import schema
 from orchestrator.errors import DocumentError
 from orchestrator.planning import plan
 from tests.unit.planning.samples import CLUSTERS, MANIFESTS, SERVICE, applied, recorded, request, snapshot, wish
@@ -97,3 +99,13 @@ def test_a_plan_that_is_shown_holds_no_secret() -> None:
     shown = json.dumps(to_document(made, masked=True))
     assert "aHVzaA==" not in shown
     assert "hush" not in shown
+
+
+def test_a_plan_that_is_shown_still_fits_its_schema() -> None:
+    """What hides its secrets hides none of its structure."""
+    for made in plans():
+        shown = to_document(made, masked=True)
+        assert not list(Draft202012Validator(schema("Plan")).iter_errors(shown))
+        kept = to_document(made)
+        assert {**shown["plan"], "waves": []} == {**kept["plan"], "waves": []}
+        assert [wave["step"] for wave in shown["plan"]["waves"]] == [wave["step"] for wave in kept["plan"]["waves"]]

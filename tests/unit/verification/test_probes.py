@@ -53,3 +53,8 @@ def test_the_cluster_and_region_are_filled_in() -> None:
     """Names are quoted, so that none becomes a path."""
     probe = Probe(url="https://{region}.models.example/{cluster}/")
     assert address_of(probe, "a/b", "eu-west") == "https://eu-west.models.example/a%2Fb/v1/models"
+
+
+def test_the_outcome_tells_the_address_without_its_password() -> None:
+    """It becomes part of reasons, and these of everything that is printed and kept."""
+    assert read_answer("http://user:pass@a/v1", _answer(200, {"data": []})).url == "http://a/v1"
