@@ -218,5 +218,49 @@ def value_at(obj: Any, pointer: str) -> Any:
     return obj
 
 
+def is_cut(rules: RouteRules, live: JsonObject, model: str) -> bool:
+    """Whether some rule of a route is cut for this model, whatever the order."""
+    return any(rules.answer_if_cut(live, rule, model) is not None for rule in rules.rules(live))
+
+
+def as_before(live: JsonObject, before: Mapping[str, Any]) -> JsonObject | None:
+    """The object with these fields, by JSON pointer, as they were; None where one has no place in it any more."""
+    try:
+        for pointer, value in before.items():
+            steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+            live = _with_value(live, steps, value)
+    except (LookupError, TypeError, ValueError):
+        return None
+    return live
+
+
+def _with_value(obj: Any, steps: list[str], value: Any) -> Any:
+    step, *rest = steps
+    if isinstance(obj, list):
+        place = int(step)
+        changed = _with_value(obj[place], rest, value) if rest else value
+        return [*obj[:place], changed, *obj[place + 1 :]]
+    if rest:
+        return {**obj, step: _with_value(obj[step], rest, value)}
+    others = {key: kept for key, kept in obj.items() if key != step}
+    return others if value is None else {**others, step: value}
+
+
+def is_cut_in(field: FieldCut, live: JsonObject) -> bool:
+    """Whether a field is what its cut makes of it; the API server adds its defaults to what it is given."""
+    now = value_at(live, field.pointer)
+    return now is None if field.after is None else _is_within(field.after, now)
+
+
+def _is_within(wanted: Any, now: Any) -> bool:
+    match wanted, now:
+        case dict(), dict():
+            return all(key in now and _is_within(value, now[key]) for key, value in wanted.items())
+        case list(), list():
+            return len(wanted) == len(now) and all(_is_within(*pair) for pair in zip(wanted, now, strict=True))
+        case _:
+            return bool(wanted == now)
+
+
 def _short(model: str) -> str:
     return hashlib.sha256(model.encode()).hexdigest()[:16]

@@ -6,12 +6,11 @@ A rule is found by its place in a list, so a field that is neither as planned no
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from orchestrator import plugins
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, dig, ref_of
-from orchestrator.core.routes import value_at
+from orchestrator.core.routes import is_cut_in, value_at
 from orchestrator.core.takedown import FieldCut, RouteCut, patch_of_field
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
@@ -57,8 +56,8 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
             return True
         if not cut.fields:
             return _is_cut_still(steps, sender, live)
-        changed = [field for field in cut.fields if not _is_cut(field, live) and not _is_before(field, live)]
-        due = [field for field in cut.fields if not _is_cut(field, live) and field not in changed]
+        changed = [field for field in cut.fields if not is_cut_in(field, live) and not _is_before(field, live)]
+        due = [field for field in cut.fields if not is_cut_in(field, live) and field not in changed]
         for field in changed:
             words = "somebody changed it since the plan was made, so it is not cut: run the takedown again"
             steps.note(Reason(code="route-changed", message=words, object=printable(cut.ref), field=field.pointer))
@@ -91,19 +90,3 @@ def _is_cut_still(steps: Steps, sender: Sender, live: JsonObject) -> bool:
 
 def _is_before(field: FieldCut, live: JsonObject) -> bool:
     return bool(value_at(live, field.pointer) == field.before)
-
-
-def _is_cut(field: FieldCut, live: JsonObject) -> bool:
-    now = value_at(live, field.pointer)
-    return now is None if field.after is None else _is_within(field.after, now)
-
-
-def _is_within(wanted: Any, now: Any) -> bool:
-    """Whether everything that is wanted is there; the API server adds its defaults to what it is given."""
-    match wanted, now:
-        case dict(), dict():
-            return all(key in now and _is_within(value, now[key]) for key, value in wanted.items())
-        case list(), list():
-            return len(wanted) == len(now) and all(_is_within(*pair) for pair in zip(wanted, now, strict=True))
-        case _:
-            return bool(wanted == now)

@@ -15,7 +15,19 @@ from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.model import Model, Route
 from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.order import Order
-from orchestrator.core.routes import SERVICE, CutTerms, Edge, Notice, RouteRule, RouteRules, RuleCut, Uncut
+from orchestrator.core.routes import (
+    SERVICE,
+    CutTerms,
+    Edge,
+    Notice,
+    RouteRule,
+    RouteRules,
+    RuleCut,
+    Uncut,
+    as_before,
+    is_cut,
+    is_cut_in,
+)
 from orchestrator.core.routes import uncut as uncut_fields
 from orchestrator.core.takedown import Answer, RouteCut
 from orchestrator.core.text import printable
@@ -48,6 +60,8 @@ class Surroundings:
     """Each with apiVersion and kind."""
     unread: Mapping[CutRead, Reason] = field(default_factory=dict)
     """Lists that could not be read, and why; behind each may be a way to the model that nobody can rule out."""
+    records: Mapping[ObjectRef, RestoreRecord] = field(default_factory=dict)
+    """What the cluster keeps of routes that are cut already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +123,15 @@ def reads_for_cuts(model: Model, namespaces: tuple[str, ...], service: NoticeSer
 def plan_cuts(request: CutRequest, live: Surroundings) -> Cuts:
     """The cut of every route that leads to the model, declared or found, and what stays open.
 
-    A route that is cut already comes with no fields: what it was is on record, and must not be recorded again.
+    A route that this very order has cut comes with the same cut again, by its record: a second run guards no less. One
+    that is cut otherwise comes with no fields: what it was is on record.
     """
     return _Planner(request, live).plan()
+
+
+def routes_cut(model: str, live: Surroundings) -> tuple[ObjectRef, ...]:
+    """The routes of which some rule is cut for this model already."""
+    return tuple(ref_of(obj) for obj in live.objects if (its := _rules_of(obj)) is not None and is_cut(its, obj, model))
 
 
 def uncut(record: RestoreRecord, live: JsonObject | None) -> Uncut:
@@ -195,6 +215,15 @@ class _Planner:
 
     def _cut(self, obj: JsonObject, rules: RouteRules) -> tuple[RouteCut | None, list[Reason]]:
         """The cut of one route, if anything of it is to be cut or is already, and what of it stays open."""
+        record = self._live.records.get(ref_of(obj))
+        was = as_before(obj, record.before) if record is not None else None
+        if was is not None:
+            cut, stays = self._cut_of(was, rules)
+            if cut is not None and cut.fields and all(is_cut_in(one, obj) for one in cut.fields):
+                return cut, stays
+        return self._cut_of(obj, rules)
+
+    def _cut_of(self, obj: JsonObject, rules: RouteRules) -> tuple[RouteCut | None, list[Reason]]:
         edge = rules.edge(obj, self._backends.find) if rules.edge else Edge()
         done: list[RuleCut] = []
         stays: list[Reason] = []

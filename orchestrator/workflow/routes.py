@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from orchestrator.core.objects import LABEL_MODEL, JsonObject, dig, matches_labels, ref_of
+from orchestrator.core.holds import RestoreRecord, read_restore_record
+from orchestrator.core.objects import (
+    LABEL_MODEL,
+    SYSTEM_NAMESPACE,
+    JsonObject,
+    ObjectRef,
+    dig,
+    matches_labels,
+    ref_of,
+)
 from orchestrator.core.order import Order
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan
 from orchestrator.core.ports import ClusterReader
@@ -13,7 +23,16 @@ from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import ClusterError, NotFound
-from orchestrator.planning.cutting import CutRead, CutRequest, Cuts, Surroundings, notice_of, plan_cuts, reads_for_cuts
+from orchestrator.planning.cutting import (
+    CutRead,
+    CutRequest,
+    Cuts,
+    Surroundings,
+    notice_of,
+    plan_cuts,
+    reads_for_cuts,
+    routes_cut,
+)
 from orchestrator.planning.takedown import workloads_of
 from orchestrator.verification.recognition import fits, labels_of, named_as_shared
 from orchestrator.workflow.session import Session
@@ -42,8 +61,25 @@ async def _cut_in(
         request = CutRequest(
             model=model, notice=notice_of(order, model.name), belongs=_belongs(item, snapshot), service=service
         )
-        cuts[model.name, part.cluster.name] = plan_cuts(request, _surroundings(reads, lists))
+        live = _surroundings(reads, lists)
+        records = await _records(session.writer(part.cluster.name), model.name, routes_cut(model.name, live))
+        cuts[model.name, part.cluster.name] = plan_cuts(request, replace(live, records=records))
     return cuts
+
+
+async def _records(reader: ClusterReader, model: str, routes: tuple[ObjectRef, ...]) -> dict[ObjectRef, RestoreRecord]:
+    """What these routes were before they were cut, as far as the cluster keeps it and tells."""
+
+    async def one(ref: ObjectRef) -> RestoreRecord | None:
+        name = RestoreRecord(model=model, ref=ref, uid="", before={}).object_name
+        try:
+            secret = await reader.get(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, name))
+            return read_restore_record(secret) if secret is not None else None
+        except (ClusterError, ValueError):
+            return None
+
+    found = await asyncio.gather(*(one(ref) for ref in routes))
+    return {ref: record for ref, record in zip(routes, found, strict=True) if record is not None and record.ref == ref}
 
 
 async def _read(reader: ClusterReader, reads: set[CutRead]) -> _Lists:
