@@ -80,6 +80,8 @@ async def follow_up(
         except Interrupted:
             return replace(result, exit_code=130, outcome=outcome_of(130))
         pause = min(pause * 2, _LONGEST_PAUSE)
+        # Somebody may have repaired the credentials of a cluster that is owed.
+        await session.connection.read_kubeconfig_again()
         plan = await plan_takedown(session, order, replace(options, clusters=owed))
         if aim.is_outgrown_by(plan):
             plan = await plan_takedown(session, order, options)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.cluster.conftest import ControlPlanes, Run, TestWorkspace
-from tests.cluster.orders import Scene
+from tests.cluster.orders import Scene, wait_until
 
 
 @pytest.fixture
@@ -24,10 +25,14 @@ def _lead_through(scene: Scene, kubeconfig: Path) -> None:
     file.write_text(yaml.safe_dump(fleet, sort_keys=False))
 
 
+def _context_of(planes: ControlPlanes, cluster: str) -> str:
+    fleet = yaml.safe_load(planes.fleet_file.read_text())
+    return next(one.get("context") or one["name"] for one in fleet["spec"]["clusters"] if one["name"] == cluster)
+
+
 def _without(planes: ControlPlanes, cluster: str, to: Path) -> Path:
     """A kubeconfig in which one cluster's server does not answer."""
-    fleet = yaml.safe_load(planes.fleet_file.read_text())
-    context = next(one.get("context") or one["name"] for one in fleet["spec"]["clusters"] if one["name"] == cluster)
+    context = _context_of(planes, cluster)
     config = yaml.safe_load(planes.kubeconfig.read_text())
     entry = next(one["context"]["cluster"] for one in config["contexts"] if one["name"] == context)
     for one in config["clusters"]:
@@ -73,3 +78,29 @@ def test_a_cluster_that_was_away_is_named_with_the_next_step_and_restored_alone(
     assert {name: scene.objects(name) for name in scene.planes.clusters} == before
     (entry,) = scene.orchestrator("orders", "show", name, "-o", "json").expect(0).json["orders"]
     assert entry["notRestored"] == []
+
+
+@pytest.mark.long
+def test_following_uses_credentials_that_were_repaired_meanwhile(scene: Scene, tmp_path: Path) -> None:
+    """One cluster refuses us until somebody repairs the kubeconfig: then it goes dark, and nothing is owed."""
+    first, *_, owed = scene.planes.clusters
+    scene.write_models()
+    scene.orchestrator("apply", "playbooks/all-on.yaml", "-o", "json").expect(0)
+    order, file = scene.write_order(), tmp_path / "kubeconfig"
+    good = yaml.safe_load(scene.planes.kubeconfig.read_text())
+    entry = next(one["context"]["user"] for one in good["contexts"] if one["name"] == _context_of(scene.planes, owed))
+    bad = [{"name": one["name"], "user": {"token": "old"}} if one["name"] == entry else one for one in good["users"]]
+    file.write_text(yaml.safe_dump({**good, "users": bad}))
+    _lead_through(scene, file)
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(scene.take_down, order, "--follow")
+        wait_until(lambda: not scene.pods(first, scene.scaled) and not scene.pods(first, scene.sharded), 90)
+        assert scene.pods(owed, scene.scaled), "nobody could reach it yet"
+        repaired = tmp_path / "repaired"
+        repaired.write_text(yaml.safe_dump(good))
+        repaired.replace(file)
+        done = following.result(170).expect(0).json
+    assert {item["verdict"] for item in done["items"]} == {"verified"}
+    assert owed in {item["cluster"] for item in done["items"]}
+    assert scene.pods(owed, scene.scaled) == []
+    scene.restore(order).expect(0)
