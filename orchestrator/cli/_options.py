@@ -19,6 +19,22 @@ output = click.option(
     show_default=True,
     help="What is printed on stdout: a table for people, or exactly one document.",
 )
+JUNIT = "orchestrator.junit"
+"""Where the context keeps the file of `--junit`."""
+
+
+def _keep_junit(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    ctx.meta[JUNIT] = value
+
+
+junit = click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    expose_value=False,
+    callback=_keep_junit,
+    help="Also write the result as JUnit XML: a test case for each model in each cluster.",
+)
 kubeconfig = click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path),

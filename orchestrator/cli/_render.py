@@ -74,6 +74,9 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
         print_summary(result)
     else:
         print_document(result, form)
+    from orchestrator.cli._pipelines import report
+
+    report(result)
     if result.kind == "RunResult" and result.outcome.value == "interrupted":
         from orchestrator.cli._running import point_to_resumption
 
@@ -147,7 +150,7 @@ def print_matrix(items: Iterable[StatusItem]) -> None:
 def _print_channels(channels: Iterable[ChannelResult]) -> None:
     """A line for each way that this tool cannot switch, with whom to call."""
     for one in channels:
-        name, contact = printable(one.name, 60), printable(one.contact, 120)
+        name, contact = f"{printable(one.name, 60)} of {printable(one.model, 60)}", printable(one.contact, 120)
         console().print(f"  {SYMBOLS[one.verdict]} channel {name}: {one.verdict}; contact: {contact}")
 
 

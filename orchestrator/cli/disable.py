@@ -39,6 +39,7 @@ SECTION = "Models"
 @_options.cluster_deadline
 @_options.overrides
 @_options.kubeconfig
+@_options.junit
 @_options.output
 @click.pass_obj
 def command(

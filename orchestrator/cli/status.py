@@ -25,6 +25,7 @@ SECTION = "Models"
 @_options.scope
 @click.option("--watch", is_flag=True, help="Keep it up to date, by watches, until Ctrl-C.")
 @_options.kubeconfig
+@_options.junit
 @_options.output
 @click.pass_obj
 def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form: str, **options: Any) -> int:

@@ -33,6 +33,7 @@ SECTION = "Models"
 @click.option("--rehearse", is_flag=True, help="With an order: these are sandbox clusters.")
 @_options.scope
 @_options.kubeconfig
+@_options.junit
 @_options.output
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter for each option
