@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from orchestrator.core.model import HealthRule, Match, Model, Override, Patch, Probe, Route
-from orchestrator.documents._parameter_rules import check_parameters
+from orchestrator.core.redaction import without_credentials
+from orchestrator.documents._parameter_rules import check_address, check_parameters
 from orchestrator.documents._scope_rules import check_scope
 from orchestrator.documents.names import (
     DNS_LABEL,
@@ -160,8 +161,11 @@ def _check_route(route: Route, path: Path, problems: Problems) -> None:
 
 
 def _check_probe(probe: Probe, path: Path, problems: Problems, vocabulary: Vocabulary) -> None:
+    check_address(probe.url, (*path, "url"), problems)
     if not _URL.fullmatch(probe.url):
-        problems.add(f"{shown(probe.url)}: expected a URL with http:// or https://", (*path, "url"))
+        problems.add(
+            f"{shown(without_credentials(probe.url))}: expected a URL with http:// or https://", (*path, "url")
+        )
     for placeholder in _PLACEHOLDER.findall(probe.url):
         if placeholder not in ("cluster", "region"):
             message = f"{{{placeholder}}} stands for nothing"

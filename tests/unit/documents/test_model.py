@@ -151,3 +151,20 @@ def test_a_channels_probe_needs_the_http_check(write: Write, refusal: Refusal) -
 
     bare = Vocabulary(jurisdictions=VOCABULARY.jurisdictions)
     assert 'there is no check "http"' in refusal(lambda: load(Model, write("model.yaml", GOOD), bare))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "probes: [{url: 'https://user:hush@models.example', from: workstation}]",
+        "probes: [{url: 'https://models.example/?token=hush', from: workstation}]",
+        "channels: [{name: c, owner: o, contact: c, probe: {http: {url: 'https://hush@models.example'}}}]",
+    ],
+)
+def test_an_address_with_a_password_is_refused_without_quoting_it(write: Write, refusal: Refusal, entry: str) -> None:
+    """It would go into every cluster's catalogue."""
+    text = f"apiVersion: orchestrator/v1\nkind: Model\nmetadata: {{name: m}}\nspec:\n  manifests: [.]\n  {entry}\n"
+    path = write("model.yaml", text)
+    words = refusal(lambda: load(Model, path, VOCABULARY))
+    assert "password" in words
+    assert "hush" not in words
