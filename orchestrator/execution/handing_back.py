@@ -146,20 +146,30 @@ class HandingBack:
                     observe(self._sender, live, "after")
 
     async def take_ours_away(self) -> None:
-        """What the cut made, the records, and at last the hold: as long as that is there, a later run goes on."""
-        for record in self._restoration.records:
+        """What the cut made, its records, the hold, and at last the records of what ran.
+
+        As long as one of these is there, a later run knows that the model was on, and goes on; without any it would
+        take what came back for something that had been off.
+        """
+        records = self._restoration.records
+        for record in records:
             if record.created:
                 await self._delete_made(record.ref)
-        for record in self._restoration.records:
-            await self._delete_record(ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, record.object_name))
+        ran = [record for record in records if record.before.get(REPLICAS)]
+        for record in records:
+            if record not in ran:
+                await self._delete_record(record)
         await delete_holds(self._sender, self._restoration)
+        for record in ran:
+            await self._delete_record(record)
 
-    async def _delete_record(self, ref: ObjectRef) -> None:
+    async def _delete_record(self, record: RestoreRecord) -> None:
         """Delete a record as it was before the sender looked for holds once more.
 
         A takedown keeps its hold first and then claims the record, which changes it: what it rests on is not deleted,
         however late this request arrives.
         """
+        ref = ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, record.object_name)
         for attempt in range(_RACES):
             live = await self._sender.ports.writer.get(ref)
             if live is None:
