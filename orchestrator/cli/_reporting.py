@@ -83,7 +83,8 @@ def _print_whole(order: OrderEntry) -> None:
         out.print(f"lifted: {printable(lift.reference, 300)}, by {printable(lift.actor, 100)}, known to {where}")
     for said in order.attestations:
         who = f"{printable(said.by, 100)} ({printable(said.at, 40)}, recorded by {printable(said.actor, 100)})"
-        out.print(f"attested: {printable(said.subject, 100)}: {printable(said.note, 300)}, by {who}")
+        whose = f" of {printable(said.model, 60)}" if said.model else ""
+        out.print(f"attested: {printable(said.subject, 100)}{whose}: {printable(said.note, 300)}, by {who}")
 
 
 def _print_silent(clusters: Iterable[SilentCluster]) -> None:

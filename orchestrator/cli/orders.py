@@ -9,8 +9,6 @@ import click
 from orchestrator.cli import _options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.cli._settings import Settings
     from orchestrator.core.order_report import OrderList
 
@@ -67,6 +65,13 @@ def show(settings: Settings, /, *, order: str, form: str, **reached: Any) -> int
 @command.command()
 @click.argument("order", metavar="ORDER")
 @click.argument("subject", metavar="CHANNEL")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Whose channel it is, where several models of the order have one of that name; several times for several.",
+)
 @click.option("--by", required=True, metavar="WHO", help="Who says so.")
 @click.option("--note", required=True, metavar="TEXT", help="What it rests on: a ticket, a call, what was seen.")
 @_options.contexts
@@ -76,12 +81,14 @@ def show(settings: Settings, /, *, order: str, form: str, **reached: Any) -> int
 def attest(settings: Settings, /, *, form: str, **options: Any) -> int:
     """Keep, in every reachable cluster, that somebody says: CHANNEL, which this tool cannot switch, is off.
 
+    It counts for one model: where several models of the order have a channel of that name, --model says whose is off.
     Instead of a channel it may be a cluster that still owes and is gone for good. Results then count it as proven, and
     name who said so. Exit code 3 when a cluster did not take it.
 
     \b
     Examples:
       orchestrator orders attest directive-2026-06-12 partner-api --by "Ann Example" --note "closed 17:40, ticket 4711"
+      orchestrator orders attest directive-2026-06-12 partner-api --model fable-5 --by "Ann Example" --note "ticket 4"
     """
     from orchestrator.cli._reporting import print_orders
     from orchestrator.cli._running import run
@@ -97,20 +104,19 @@ async def _list(settings: Settings, wanted: str | None, **reached: Any) -> Order
         return await list_orders(session, wanted)
 
 
-async def _attest(
-    settings: Settings, *, kubeconfig: Path | None, contexts: tuple[str, ...], order: str, **said: str
-) -> OrderList:
+async def _attest(settings: Settings, *, order: str, models: tuple[str, ...], **options: Any) -> OrderList:
     from orchestrator.cli._ordering import open_fleet
     from orchestrator.core.attestations import Attestation
     from orchestrator.errors import UsageError
     from orchestrator.workflow.orders import attest
 
+    said = {name: str(options.pop(name)) for name in ("subject", "by", "note")}
     for option in ("by", "note"):
         if not said[option].strip() or not said[option].isprintable() or len(said[option]) > _LONGEST:
             raise UsageError(f"--{option}: expected one line of at most {_LONGEST} characters")
-    statement = Attestation(digest="", order=order, subject=said["subject"], by=said["by"], note=said["note"], actor="")
-    async with open_fleet(settings, kubeconfig, contexts) as session:
-        return await attest(session, order, statement)
+    statement = Attestation(digest="", order=order, **said, actor="")
+    async with open_fleet(settings, **options) as session:
+        return await attest(session, order, statement, models)
 
 
 _LONGEST = 500

@@ -15,7 +15,7 @@ ATTESTATION = "attestation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """One statement about one order. Kept for good; a later one on the same subject replaces it."""
+    """One statement about one order. Kept for good; a later one on the same subject and model replaces it."""
 
     __pydantic_config__ = DOCUMENT
 
@@ -25,6 +25,8 @@ class Attestation:
     """Name of the order, for people."""
     subject: str
     """The channel that is off, or the cluster that is gone."""
+    model: str = ""
+    """Whose channel it is; empty for a cluster, and in records of before it was asked."""
     by: str
     """Who says so."""
     note: str
@@ -37,7 +39,9 @@ class Attestation:
     @property
     def object_name(self) -> str:
         """Name of its ConfigMap; the subject is anybody's text and therefore only a digest in it."""
-        return f"attestation.{self.digest[:16]}.{hashlib.sha256(self.subject.encode()).hexdigest()[:16]}"
+        # Without a model as it ever was, so that what was kept then is still found under its name.
+        said = f"{self.subject}\0{self.model}" if self.model else self.subject
+        return f"attestation.{self.digest[:16]}.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
     def to_config_map(self) -> JsonObject:
         """The ConfigMap that keeps it; its creationTimestamp is the server's time."""
@@ -46,6 +50,7 @@ class Attestation:
             "digest": self.digest,
             "order": self.order,
             "subject": self.subject,
+            **({"model": self.model} if self.model else {}),
             "by": self.by,
             "note": self.note,
             "actor": self.actor,
@@ -62,6 +67,6 @@ def read_attestation(obj: JsonObject) -> Attestation | None:
     data = dig(obj, "data", default={})
     if data.get("apiVersion") != API_VERSION or len(str(data.get("digest", ""))) != 64:
         return None
-    words = {key: str(data.get(key, "")) for key in ("digest", "order", "subject", "by", "note", "actor")}
+    words = {key: str(data.get(key, "")) for key in ("digest", "order", "subject", "model", "by", "note", "actor")}
     found = Attestation(**words, at=str(dig(obj, "metadata", "creationTimestamp", default="")))
     return found if found.object_name == dig(obj, "metadata", "name") else None

@@ -92,6 +92,8 @@ class AttestationEntry:
     __pydantic_config__ = DOCUMENT
 
     subject: str
+    model: str | None
+    """Whose channel it is; null for a cluster, and in records of before it was asked."""
     by: str
     note: str
     actor: str

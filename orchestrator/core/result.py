@@ -73,6 +73,8 @@ class ChannelResult:
     __pydantic_config__ = DOCUMENT
 
     name: str
+    model: str
+    """Whose channel it is: models may have channels of one name."""
     verdict: Verdict
     contact: str
 

@@ -11,8 +11,8 @@ from orchestrator.core.result import ChannelResult
 from orchestrator.core.verdict import Readiness, Verdict
 from orchestrator.errors import OrchestratorError
 from orchestrator.workflow.applying import items_of
+from orchestrator.workflow.attesting import Attested
 from orchestrator.workflow.holds import look_for_records
-from orchestrator.workflow.orders import attested_subjects
 from orchestrator.workflow.session import Session
 
 _EVERYWHERE = "-"
@@ -30,12 +30,12 @@ async def judge_channels(session: Session, digest: str, plan: Plan, prober: Prob
             channels.setdefault((item.subject.model.name, channel.name), channel)
     if plan.action != "takedown" or not channels:
         return ()
-    attested = attested_subjects(await look_for_records(session, ()), digest)
+    attested = Attested.under(digest, (await look_for_records(session, ())).values())
     results = []
     for (model, name), channel in channels.items():
         is_refused = await _refuses(session, model, channel, prober)
-        verdict = Verdict.VERIFIED if is_refused or name in attested else Verdict.UNVERIFIED
-        results.append(ChannelResult(name=name, verdict=verdict, contact=channel.contact))
+        verdict = Verdict.VERIFIED if is_refused or attested.covers(model, name, channels) else Verdict.UNVERIFIED
+        results.append(ChannelResult(name=name, model=model, verdict=verdict, contact=channel.contact))
     return tuple(results)
 
 

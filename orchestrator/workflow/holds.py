@@ -164,7 +164,7 @@ def check_debts(
     found = tuple(snapshots)
     names = {cluster.name for cluster in fleet.clusters}
     lifted, asked = lifted_everywhere(found), set(models)
-    said = {(one.digest, one.subject) for snapshot in found for one in snapshot.attestations}
+    said = {(one.digest, one.subject) for snapshot in found for one in snapshot.attestations if not one.model}
     for ledger in merge_ledgers(found):
         if (
             ledger.digest in lifted

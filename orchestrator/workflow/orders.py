@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from orchestrator.core.attestations import Attestation
@@ -26,6 +27,7 @@ from orchestrator.documents.problems import shown, suggestion
 from orchestrator.errors import ClusterError, UsageError
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.geo.orders import SHORTEST_PREFIX, is_among, models_under, resolve_order
+from orchestrator.workflow.attesting import channels_of, models_meant
 from orchestrator.workflow.holds import OPERATOR, lifted_everywhere, look_for_records
 from orchestrator.workflow.ledgers import Ledger, merge_ledgers
 from orchestrator.workflow.recognising import Knowledge, gather_knowledge
@@ -96,11 +98,12 @@ async def list_orders(session: Session, wanted: str | None = None) -> OrderList:
     return _report(session, snapshots, orders, _silent(snapshots))
 
 
-async def attest(session: Session, name: str, statement: Attestation) -> OrderList:
+async def attest(session: Session, name: str, statement: Attestation, models: Iterable[str] = ()) -> OrderList:
     """Keep what somebody says of one channel of an order, or of one cluster that left the fleet, in every cluster.
 
-    Only subject, by and note of `statement` count. Raises UsageError for an order that nobody knows, and for a subject
-    that is neither a channel of its models nor a cluster that owes and is gone. A cluster that cannot be written is
+    Only subject, by and note of `statement` count; `models` are those whose channel is meant, and need be named where
+    several have one of that name. Raises UsageError for an order that nobody knows, and for a subject that is neither a
+    channel of its models nor a cluster that owes and is gone, or may be several. A cluster that cannot be written is
     named, with exit code 3.
     """
     snapshots = await look_for_records(session, ())
@@ -109,14 +112,17 @@ async def attest(session: Session, name: str, statement: Attestation) -> OrderLi
         digests = ", ".join(one.digest[:SHORTEST_PREFIX] for one in orders)
         raise UsageError(f"there are several orders called {name}", hint=f"say which one by its digest: {digests}")
     known = orders[0]
-    _check_subject(session, snapshots, known, statement.subject)
     statement = replace(statement, digest=known.digest, order=known.name)
+    meant = _models_meant(session, snapshots, known, statement.subject, models)
+    statements = tuple(replace(statement, model=model) for model in meant)
 
     async def keep(cluster: str) -> SilentCluster | None:
         writer = session.writer(cluster)
         try:
-            config_map = replace(statement, actor=await writer.actor()).to_config_map()
-            await in_our_namespace(writer, lambda: writer.apply(config_map, force=True))
+            actor = await writer.actor()
+            config_maps = [replace(one, actor=actor).to_config_map() for one in statements]
+            for one in config_maps:
+                await in_our_namespace(writer, partial(writer.apply, one, force=True))
         except ClusterError as error:
             return SilentCluster(cluster=cluster, reason=Reason(code=error.code, message=error.message))
         return None
@@ -126,13 +132,6 @@ async def attest(session: Session, name: str, statement: Attestation) -> OrderLi
     silent = (*_silent(snapshots), *refused)
     snapshots = await look_for_records(session, ())
     return _report(session, snapshots, _chosen(_gather(session, snapshots), known.digest), silent)
-
-
-def attested_subjects(snapshots: Snapshots, digest: str) -> frozenset[str]:
-    """Channels of which somebody says, in any of these clusters, that they are off under this order."""
-    return frozenset(
-        one.subject for snapshot in snapshots.values() for one in snapshot.attestations if one.digest == digest
-    )
 
 
 def _gather(session: Session, snapshots: Snapshots) -> tuple[_Known, ...]:
@@ -192,7 +191,12 @@ def _entry(
         limit = received + timedelta(seconds=known.order.deadline)
     successor = _successor(known, snapshots)
     held_in = tuple(name for name, one in snapshots.items() if any(h.digest == known.digest for h in one.holds))
-    said = {one.subject: one for each in snapshots.values() for one in each.attestations if one.digest == known.digest}
+    said = {
+        (one.subject, one.model): one
+        for each in snapshots.values()
+        for one in each.attestations
+        if one.digest == known.digest
+    }
     return OrderEntry(
         name=known.name,
         digest=known.digest,
@@ -213,7 +217,9 @@ def _entry(
         if lifts
         else None,
         attestations=tuple(
-            AttestationEntry(subject=one.subject, by=one.by, note=one.note, actor=one.actor, at=one.at)
+            AttestationEntry(
+                subject=one.subject, model=one.model or None, by=one.by, note=one.note, actor=one.actor, at=one.at
+            )
             for _, one in sorted(said.items())
         ),
     )
@@ -259,19 +265,16 @@ def _debt(known: _Known, ledgers: Iterable[Ledger], replaced_in: Snapshots | Non
     )
 
 
-def _check_subject(session: Session, snapshots: Snapshots, known: _Known, subject: str) -> None:
-    """A misspelt channel would be attested in vain, and the real one would stay unproven."""
+def _models_meant(
+    session: Session, snapshots: Snapshots, known: _Known, subject: str, asked: Iterable[str]
+) -> tuple[str, ...]:
     knowledge = gather_knowledge(session.workspace, snapshots.values())
     names = known.models
     if known.order is not None:
         names = tuple(name for name, _ in models_under(known.order, knowledge.lineage))
-    channels = {one.name for name in names for model in knowledge.models.get(name, ()) for one in model.channels}
     fleet = {cluster.name for cluster in session.fleet.clusters}
     gone = {debt.cluster for debt in _debt(known, merge_ledgers(snapshots.values()))} - fleet
-    if subject not in channels | gone:
-        what = f"channels of the models of {known.name}, and clusters that left the fleet"
-        message = f"{shown(subject)} is neither a channel of an ordered model nor a cluster that owes and is gone"
-        raise UsageError(message, hint=suggestion(subject, channels | gone, what))
+    return models_meant(subject, asked, channels_of(knowledge, names), gone)
 
 
 def _silent(snapshots: Snapshots) -> tuple[SilentCluster, ...]:

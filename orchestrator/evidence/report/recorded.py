@@ -145,7 +145,7 @@ def _item(entry: Mapping[str, Any], doubts: list[str]) -> RecordedItem:
 def _channels(found: object, doubts: list[str]) -> list[RecordedChannel]:
     return [
         RecordedChannel(
-            name=text(entry.get("name")),
+            name=" of ".join(text(entry[key]) for key in ("name", "model") if entry.get(key)),
             verdict=_verdict(entry.get("verdict"), f"the channel {text(entry.get('name'))}", doubts),
             contact=text(entry.get("contact")),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.core.attestations import Attestation, read_attestation
 from orchestrator.core.holds import Lift
 
@@ -22,3 +24,13 @@ def test_a_copy_another_record_or_another_version_attests_nothing() -> None:
     assert read_attestation({**written, "data": {**written["data"], "apiVersion": "orchestrator/v9"}}) is None
     assert read_attestation({**written, "data": {**written["data"], "subject": "another"}}) is None
     assert read_attestation(Lift(digest="ab" * 32, order="o", reference="r", actor="a").to_config_map()) is None
+
+
+def test_each_model_has_its_own_and_records_of_before_are_read_as_they_were() -> None:
+    """One word about a channel of one model is never kept in place of that about another's."""
+    fable, mythos = replace(SAID, model="fable-5"), replace(SAID, model="mythos-5")
+    assert read_attestation(fable.to_config_map()) == fable
+    assert len({one.object_name for one in (SAID, fable, mythos)}) == 3
+    moved = fable.to_config_map()
+    assert read_attestation({**moved, "data": {**moved["data"], "model": "mythos-5"}}) is None
+    assert "model" not in SAID.to_config_map()["data"]
