@@ -198,7 +198,7 @@ class ClusterChannel:
             self._breaker.failed(error)
             return
         self._breaker.answered()
-        self._answered = True
+        self._answered = self._answered or not isinstance(error, Overloaded)
 
 
 def _date_of(answer: Answer) -> datetime | None:

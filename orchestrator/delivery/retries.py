@@ -76,9 +76,16 @@ class RetryPolicy:
 
 
 def policy(timeouts: Timeouts, clock: Clock, *, repeatable: bool, answered_before: bool) -> RetryPolicy:
-    """The policy of a call; a cluster that never answered is not waited for as long as one that has."""
-    budget = timeouts.request if answered_before else timeouts.connect
-    return RetryPolicy(repeatable=repeatable, budget=budget, patience=timeouts.patience, clock=clock)
+    """The policy of a call; a cluster that never answered is not waited for as long as one that has.
+
+    That goes for one that turns us away from the start as well: a plan waits for the first answer of every cluster.
+    """
+    budget, patience = (
+        (timeouts.request, timeouts.patience)
+        if answered_before
+        else (timeouts.connect, min(timeouts.request, timeouts.patience))
+    )
+    return RetryPolicy(repeatable=repeatable, budget=budget, patience=patience, clock=clock)
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) -> T:

@@ -14,7 +14,8 @@ class Timeouts:
     request: float = 15.0
     """One request with its answer; no retry begins after this long."""
     patience: float = 60.0
-    """How long an overloaded API server is asked again, and how long a watch may fail to list before it gives up."""
+    """How long an overloaded API server is asked again once it has answered, and how long a watch may fail to list
+    before it gives up."""
     silence: float = 90.0
     """A watch without event or bookmark for this long is dead. API servers send a bookmark about every minute."""
     plugin: float = 30.0

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.delivery import FleetConnection, Timeouts
-from orchestrator.errors import ClusterError, Unreachable
-from tests.faults.behaviours import KUBE_SYSTEM, UID, Script, hang, reply, reset, slowly
+from orchestrator.errors import ClusterError, Overloaded, Unreachable
+from tests.faults.behaviours import KUBE_SYSTEM, UID, Script, hang, reply, reset, slowly, status
 from tests.faults.conftest import QUICK, Serve
 from tests.faults.fleets import Connect
 from tests.faults.test_connecting import closed_port
@@ -118,6 +118,19 @@ async def test_restarting_api_server_is_waited_for(serve: Serve, connect_to: Con
         await writer.version()
         script.on("GET", "/version", reset, reset, reset, reset, VERSION)
         assert await writer.version() == "v1.37.2"
+
+
+async def test_cluster_that_turns_us_away_from_the_start(serve: Serve, connect_to: Connect) -> None:
+    """429 to the very first requests is waited for as long as for an answer: a plan waits for every cluster's first."""
+    script = script_of(VERSION)
+    script.on("GET", KUBE_SYSTEM, status(429, headers={"Retry-After": "1"}))
+    began = time.monotonic()
+    patient = Timeouts(connect=1, request=2, patience=60)
+    async with serve(script) as server, connect_to(server.port, timeouts=patient) as connection:
+        for _ in range(2):
+            with pytest.raises(Overloaded):
+                await connection.writer("c0").version()
+    assert time.monotonic() - began < 30
 
 
 async def test_everything_ends_with_the_connection(serve: Serve, connect_to: Connect) -> None:
