@@ -234,10 +234,12 @@ def check_locks(stage: Stage) -> None:
 
 
 def lift_everything(stage: Stage) -> None:
-    """Each order that anybody began is carried out to its end, and then lifted."""
+    """Each order that anybody began is carried out to its end where it was cut short, and then lifted."""
+    carried_out = {act.order for act, _, done in stage.done if act.verb == "takedown" and done.code == 0} | {"first"}
     for name in sorted(stage.standing()):
         confirmed = [stage.model]
-        if (again := stage.scene.take_down(stage.orders[name], models=confirmed)).code != 4:
+        again = None if name in carried_out else stage.scene.take_down(stage.orders[name], models=confirmed)
+        if again is not None and again.code != 4:
             again.expect(0)
         stage.scene.restore(stage.orders[name], models=confirmed).expect(0)
 
