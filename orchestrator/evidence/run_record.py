@@ -1,5 +1,6 @@
 """What a run leaves beside its journal: `about.json` at its start, `result.json` at its end, the key of its hashes.
 
+The journal vouches for both by their digests, so that whoever changes one has to rewrite the journal as well.
 `request.json` says how it was asked and by which process: what `runs resume` needs, and no part of its evidence. It
 refuses to stop a run because a disk is full: what could not be written is missing, and evidence made of it says so.
 """
@@ -9,18 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.core.events import Event, EventType
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.redaction import redact
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.evidence.journal import FILE_NAME, JournalContents, is_run_id, read_journal
+from orchestrator.evidence.journal import FILE_NAME, FileJournal, JournalContents, is_run_id, read_journal
 from orchestrator.evidence.private import make_private, run_digest, write_new
+from orchestrator.evidence.vouching import DIGEST, digest_of
 
 ABOUT: Final = "about.json"
 RESULT: Final = "result.json"
 REQUEST: Final = "request.json"
+_SECOND: Final = len("20261123T204500Z")
+"""Length of a run's identity up to its second."""
 _MAX_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -41,18 +47,21 @@ class RunRecord:
 
 
 def write_about(directory: Path, about: Mapping[str, Any]) -> bool:
-    """Keep what a run is about, less secrets; whether that could be written."""
-    return _write(directory, ABOUT, about)
+    """Keep what a run is about, less secrets, as the journal's first record vouches; whether that could be written."""
+    return _vouch(directory, EventType.ABOUT_KEPT, _write(directory, ABOUT, about))
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> bool:
-    """Keep what a run came to, its RunResult as JSON, less secrets; whether that could be written."""
-    return _write(directory, RESULT, result)
+    """Keep what a run came to, its RunResult as JSON, less secrets; whether that could be written.
+
+    It is the run's last act: the journal, in which nobody else writes any more, ends with its digest.
+    """
+    return _vouch(directory, EventType.RESULT_KEPT, _write(directory, RESULT, result))
 
 
 def write_request(directory: Path, request: Mapping[str, Any]) -> bool:
     """Keep how a run was asked and by which process, less secrets; whether that could be written."""
-    return _write(directory, REQUEST, request)
+    return _write(directory, REQUEST, request) is not None
 
 
 def list_runs(state: Path) -> tuple[str, ...]:
@@ -64,7 +73,7 @@ def list_runs(state: Path) -> tuple[str, ...]:
         return ()
     except OSError as error:
         raise OrchestratorError(f"the runs in {folder} cannot be read: {error.strerror}", code="state") from error
-    return tuple(sorted(found, reverse=True))
+    return tuple(sorted(found, key=lambda name: (name[:_SECOND], _begun_at(folder / name), name), reverse=True))
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -97,18 +106,36 @@ def read_heads(directory: Path) -> tuple[JsonObject | None, JsonObject | None, J
     return about, request, result
 
 
-def _write(directory: Path, name: str, document: Mapping[str, Any]) -> bool:
-    """Whole or not at all: a reader never finds half a file."""
+def _begun_at(directory: Path) -> int:
+    """When the run's first file was written, in nanoseconds: it tells runs of one second apart."""
+    try:
+        return (directory / ABOUT).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _vouch(directory: Path, kind: EventType, digest: str | None) -> bool:
+    if digest is None:
+        return False
+    journal = FileJournal(directory)
+    journal.record(Event(type=kind, at=datetime.now(UTC), data={DIGEST: digest}))
+    journal.close()
+    return not journal.incomplete
+
+
+def _write(directory: Path, name: str, document: Mapping[str, Any]) -> str | None:
+    """Digest of what was written, whole or not at all: a reader never finds half a file. None where it could not be."""
     kept = redact(document, run_digest(directory))
     draft = directory / f".{name}.new"
     try:
         make_private(directory)
         draft.unlink(missing_ok=True)
-        write_new(draft, json.dumps(kept, default=str, indent=1).encode("ascii"))
+        content = json.dumps(kept, default=str, indent=1)
+        write_new(draft, content.encode("ascii"))
         draft.replace(directory / name)
     except OSError:
-        return False
-    return True
+        return None
+    return digest_of(json.loads(content))
 
 
 def _read(path: Path, gaps: list[str]) -> JsonObject | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from typing import Any
 from orchestrator import evidence, execution, plugins
 from orchestrator.core.events import Event
 from orchestrator.core.plan import ItemPlan, Plan
-from orchestrator.core.result import RunResult, exit_code_of, outcome_of
+from orchestrator.core.result import ErrorDetail, RunResult, exit_code_of, outcome_of
 from orchestrator.core.verdict import Reason
 from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
-from orchestrator.errors import ConflictRefusal, HoldRefusal, RefusedError, SafetyRefusal
+from orchestrator.errors import ConflictRefusal, HoldRefusal, OrchestratorError, RefusedError, SafetyRefusal
 from orchestrator.execution.begun import Begun
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan, local_user
@@ -57,7 +58,10 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
     if is_kept:
         keep_beginning(directory, about_plan(plan, began), request)
     async with HttpProber() as prober:
-        with evidence.open_journal(directory, due=is_kept) as journal:
+        with (
+            evidence.open_journal(directory, due=is_kept) as journal,
+            keeping_refusal(directory, plan, is_kept=is_kept),
+        ):
             outcome = await execution.execute(
                 plan,
                 execution.RunPorts(
@@ -107,6 +111,29 @@ def keep_beginning(directory: Path, about: Mapping[str, Any], request: RunReques
     process = {**this_process(), "holder": holder_of(directory.name)}
     is_kept = evidence.write_request(directory, {"process": process, **asked})
     return evidence.write_about(directory, {**about, **continues}) and is_kept
+
+
+@contextlib.contextmanager
+def keeping_refusal(directory: Path, plan: Plan, *, is_kept: bool = True) -> Iterator[None]:
+    """What is refused once its run has a folder, as for a lock, is kept there as its end."""
+    try:
+        yield
+    except OrchestratorError as error:
+        detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
+        result = RunResult(
+            run=directory.name,
+            action=plan.action,
+            order=plan.name if plan.order_digest else None,
+            rehearsal=plan.rehearsal,
+            outcome=outcome_of(error.exit_code),
+            exit_code=error.exit_code,
+            seconds=0.0,
+            error=detail,
+            items=(),
+        )
+        if is_kept:
+            evidence.write_result(directory, schemas.as_printed(result))
+        raise
 
 
 def clusters_of(plan: Plan) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan
-from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, keep_beginning
+from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, keep_beginning, keeping_refusal
 from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import share_ledgers
@@ -34,7 +34,7 @@ async def carry_out_order(
     directory = request.state / "runs" / run
     is_kept = keep_beginning(directory, _about(order, plan, began), request)
     async with HttpProber() as prober:
-        with evidence.open_journal(directory) as journal:
+        with evidence.open_journal(directory) as journal, keeping_refusal(directory, plan):
             outcome = await execute(
                 plan,
                 execution.DarkPorts(

@@ -90,12 +90,15 @@ def chain_of(state: Path, run: str) -> tuple[KeptRun, ...]:
     """The runs that this one belongs to: from the first that was cut off to the newest that continues it."""
     names = evidence.list_runs(state)
     after = _successors(state, names)
-    newest = run
-    while (next_one := after.get(newest)) is not None:
+    newest, seen = run, {run}
+    while (next_one := after.get(newest)) is not None and next_one not in seen:
         newest = next_one
+        seen.add(newest)
     chain = [read_kept(state, newest)]
-    while (before := chain[0].entry.continues) is not None and before in names and before < chain[0].entry.run:
+    seen = {newest}
+    while (before := chain[0].entry.continues) in names and before is not None and before not in seen:
         chain.insert(0, read_kept(state, before))
+        seen.add(before)
     return tuple(chain)
 
 
@@ -183,12 +186,21 @@ def resume_command(run: str, workspace: str | None) -> str:
 def _successors(state: Path, names: Iterable[str]) -> dict[str, str]:
     """By run: the newest one that says that it continues it."""
     found: dict[str, str] = {}
-    for name in sorted(names):
+    for name in reversed(list(names)):
         about, _, _ = evidence.read_heads(evidence.run_directory(state, name))
-        before = dig(about, "continues")
-        if isinstance(before, str) and evidence.is_run_id(before) and before < name:
+        before = _continued(about, name)
+        if before is not None:
             found[before] = name
     return found
+
+
+def _continued(about: JsonObject | None, run: str) -> str | None:
+    """The run that this one says it continues; a later one, or itself, it cannot."""
+    before = dig(about, "continues")
+    if not isinstance(before, str) or not evidence.is_run_id(before) or before == run:
+        return None
+    # Both may have begun within one second; what follows in the names is chance.
+    return before if before.partition("-")[0] <= run.partition("-")[0] else None
 
 
 def _entry(state: Path, run: str, after: str | None, record: evidence.RunRecord | None = None) -> RunEntry:
@@ -199,7 +211,7 @@ def _entry(state: Path, run: str, after: str | None, record: evidence.RunRecord 
     if result is not None and started is not None and ended is None:
         seconds = result.get("seconds")
         ended = _after(started, seconds)
-    before, code = dig(about, "continues"), dig(result, "exitCode")
+    code = dig(result, "exitCode")
     return RunEntry(
         run=run,
         action=_safe(dig(about, "action") or dig(result, "action")),
@@ -212,7 +224,7 @@ def _entry(state: Path, run: str, after: str | None, record: evidence.RunRecord 
         ended=ended,
         user=_safe(dig(about, "localUser")),
         workspace=_safe(dig(request, "asked", "workspace"), 1000),
-        continues=before if isinstance(before, str) and evidence.is_run_id(before) else None,
+        continues=_continued(about, run),
         continued_by=after,
     )
 
@@ -274,4 +286,7 @@ def _time_of(run: str) -> datetime | None:
 
 
 def _after(started: datetime, seconds: Any) -> datetime | None:
-    return started + timedelta(seconds=seconds) if isinstance(seconds, int | float) else None
+    try:
+        return started + timedelta(seconds=seconds) if isinstance(seconds, int | float) else None
+    except (OverflowError, ValueError):
+        return None

@@ -15,13 +15,15 @@ import pytest
 
 from orchestrator import evidence
 from orchestrator.core.events import Event, EventType
+from orchestrator.core.plan import Plan
 from orchestrator.core.result import Outcome, RunResult
 from orchestrator.core.run_report import RunState
 from orchestrator.core.scope import Scope
 from orchestrator.core.verdict import Want
 from orchestrator.documents import schemas
-from orchestrator.errors import RefusedError, UsageError
+from orchestrator.errors import LockedError, RefusedError, UsageError
 from orchestrator.workflow import processes
+from orchestrator.workflow.applying import keeping_refusal
 from orchestrator.workflow.asked import Asked, CommandTask, from_kept, to_kept
 from orchestrator.workflow.resuming import Resumption, find_resumption
 from orchestrator.workflow.runs import chain_of, find_run, list_runs, read_kept, report_run
@@ -254,3 +256,30 @@ def test_evidence_tells_neither_paths_nor_processes(tmp_path: Path, dead: dict[s
     assert str(tmp_path).encode() not in lines
     assert b"boot" not in lines
     assert b'"pid"' not in lines
+
+
+def test_runs_of_one_second_keep_their_order_and_their_chain(tmp_path: Path, dead: dict[str, Any]) -> None:
+    """What follows the second in a run's name is chance."""
+    first, second = "20261123T204500Z-ffff", "20261123T204500Z-0000"
+    keep(tmp_path, first, dead)
+    keep(tmp_path, second, dead, continues=first)
+    assert [run.run for run in list_runs(tmp_path, 5).runs] == [second, first]
+    assert [kept.entry.run for kept in chain_of(tmp_path, first)] == [first, second]
+
+
+def test_a_ring_of_runs_ends(tmp_path: Path, dead: dict[str, Any]) -> None:
+    first, second = "20261123T204500Z-ffff", "20261123T204500Z-0000"
+    keep(tmp_path, first, dead, continues=second)
+    keep(tmp_path, second, dead, continues=first)
+    assert len(chain_of(tmp_path, first)) == 2
+
+
+def test_what_was_refused_once_it_had_a_folder_has_ended_and_has_not_died(tmp_path: Path, dead: dict[str, Any]) -> None:
+    """As where somebody else held a lock: nothing was done, and the list must not cry wolf."""
+    directory = keep(tmp_path, FIRST, dead)
+    plan = Plan(action="enable", name="-", fleet="f", models=("fable-5",), waves=())
+    with pytest.raises(LockedError), keeping_refusal(directory, plan):
+        raise LockedError("locked by ann")
+    (entry,) = list_runs(tmp_path, 5).runs
+    assert (entry.state, entry.outcome, entry.exit_code) == (RunState.ENDED, Outcome.REFUSED, 4)
+    assert isinstance(find_resumption(tmp_path, FIRST, tmp_path), Resumption)
