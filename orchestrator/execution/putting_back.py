@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
+from orchestrator.core.comparison import differences
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, dig
 from orchestrator.errors import ClusterError, Conflict
@@ -100,19 +101,24 @@ async def start_one(sender: Sender, record: RestoreRecord) -> None:
 
 
 async def make_again(sender: Sender, record: RestoreRecord) -> bool:
-    """Make an object that had to be deleted; False where somebody made one of that name meanwhile."""
+    """Make an object that had to be deleted; whether it is there as it was, and no other one that somebody made.
+
+    One that is there already may be ours: of a restore that was cut off.
+    """
     writer = sender.ports.writer
     whole = record.whole or {}
     metadata = {key: value for key, value in whole.get("metadata", {}).items() if key not in _OWN_TO_THE_SERVER}
     obj = {**{key: value for key, value in whole.items() if key != "status"}, "metadata": metadata}
-    if await writer.get(record.ref) is not None:
-        return False
-    try:
-        made = await sender.send("create", record.ref, lambda: writer.create(obj))
-    except Conflict:
-        return False
-    observe(sender, made, "after")
-    return True
+    live = await writer.get(record.ref)
+    if live is None:
+        try:
+            made = await sender.send("create", record.ref, lambda: writer.create(obj))
+        except Conflict:
+            live = await writer.get(record.ref)
+        else:
+            observe(sender, made, "after")
+            return True
+    return live is not None and not differences(obj, live)
 
 
 async def once_admitted(sender: Sender, digests: Iterable[str], write: Callable[[], Awaitable[T]]) -> T:
