@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.cli import _options
+from orchestrator.core.text import printable
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
         click.echo(f"run {found.run} ended {found.outcome}: nothing is left to do", err=True)
         return print_result(found, form)
     click.echo(f"going on with run {found.last.entry.run}", err=True)
+    for doubt in found.doubts:
+        click.echo(f"  {printable(doubt, 400)}: what it alone knows is not rolled back", err=True)
     return print_result(act(_resume(found, confirm), outlives_terminal=found.last.entry.action == "takedown"), form)
 
 

@@ -65,6 +65,8 @@ class Begun:
     """(step, item) that came to a verdict."""
     rolling_back: tuple[str, ...] | None = None
     """Steps whose rollback was decided, in the order of the rollback; None when none was."""
+    is_whole: bool = True
+    """Whether every record is there: else what is not told may have been begun all the same."""
 
 
 def begun_by(events: Iterable[Event]) -> Begun:

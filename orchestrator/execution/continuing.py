@@ -27,9 +27,9 @@ def is_due(item: ItemPlan) -> bool:
 def continued(done: ItemResult, cluster: str, begun: Begun | None) -> ItemResult:
     """The item with what the runs before wrote in it, so that a rollback leads to what was there before all of them."""
     left = begun.items.get((cluster, done.item.subject.model.name)) if begun else None
-    if left is None:
+    if left is None and (begun is None or begun.is_whole):
         return done
-    found = with_begun(done, left)
+    found = with_begun(done, left) if left is not None else None
     if found is not None:
         return found
     result = replace(done.result, reasons=(*done.result.reasons, _UNKNOWN_BEFORE))

@@ -47,7 +47,22 @@ class Resumption:
     @property
     def begun(self) -> Begun:
         """What all of them had begun."""
-        return begun_by(one.event for kept in self.chain for one in kept.record.journal.records)
+        found = begun_by(one.event for kept in self.chain for one in kept.record.journal.records)
+        return replace(found, is_whole=not self.doubts)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the journals do not tell everything, in words; a torn last line is no such reason."""
+        found = []
+        for kept in self.chain:
+            journal, run = kept.record.journal, kept.entry.run
+            if journal.damage:
+                found.append(f"the journal of run {run} was changed: {journal.damage}")
+            if journal.missing:
+                found.append(f"the journal of run {run} lacks {journal.missing} records, which could not be written")
+            if not journal.records:
+                found.append(f"the journal of run {run} tells nothing")
+        return tuple(found)
 
 
 def find_resumption(state: Path, run: str, workspace: Path) -> Resumption | RunResult:

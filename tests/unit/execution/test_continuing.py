@@ -188,7 +188,7 @@ async def test_whatever_record_a_run_is_killed_after_it_is_rolled_back_to_what_w
         assert stage.state() == expected.state(), place
 
 
-@pytest.mark.parametrize("second", [3, 9, 15])
+@pytest.mark.parametrize("second", [9, *(pytest.param(records, marks=pytest.mark.long) for records in (3, 15, 21))])
 async def test_a_run_that_goes_on_may_be_killed_as_well(second: int) -> None:
     """The chain of both tells what was there first."""
     expected = await undisturbed()
@@ -233,6 +233,18 @@ async def test_what_somebody_else_has_set_since_is_left_alone() -> None:
     assert outcome.items[0].verdict is Verdict.FAILED
     assert await read_entry(stage.clusters["a"], MODEL) == theirs
     assert verdicts(outcome)["b"] is Verdict.FAILED
+
+
+async def test_what_a_journal_with_gaps_does_not_tell_is_not_rolled_back() -> None:
+    """The entry in the cluster is what the killed run made of it, and no way back."""
+    stage = await Stage().set_up()
+    events = (await undisturbed()).events
+    decided = next(place for place, event in enumerate(events) if event.type is EventType.ROLLING_BACK)
+    await stage.run(decided)
+    outcome = await stage.run(begun=Begun(is_whole=False))
+    assert outcome is not None
+    assert verdicts(outcome) == {"a": Verdict.FAILED, "b": Verdict.FAILED}
+    assert all(codes(item)[-1] == "before-unknown" for item in outcome.items)
 
 
 def started(**data: Any) -> Event:
