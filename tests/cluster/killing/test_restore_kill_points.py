@@ -7,10 +7,7 @@ import pytest
 from tests.cluster.killing.killings import Case, Killings, cases_of, missing_points
 
 STORY = "restore"
-SAMPLE = (
-    ("after answered us-east-1 restore scale apps/Deployment NS/fable", "resume"),
-    ("after answered us-east-1 restore delete Secret orchestrator-system/restore.NS.DIGEST #2", "resume"),
-)
+SAMPLE = (("before answered us-east-1 restore delete ConfigMap orchestrator-system/hold.DIGEST.NS", "resume"),)
 
 
 def test_the_recorded_points_are_those_of_an_undisturbed_run(killings: Killings) -> None:
