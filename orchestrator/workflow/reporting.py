@@ -51,12 +51,8 @@ def make_report(state: Path, run: str, bundle: Path | None = None) -> Report:
 
 def latest_run(state: Path) -> str:
     """The run that began last on this machine. Raises UsageError where none is kept."""
-    with contextlib.suppress(OSError):
-        for folder in sorted((state / "runs").iterdir(), reverse=True):
-            # Whatever else lies there is no run.
-            with contextlib.suppress(UsageError):
-                if evidence.run_directory(state, folder.name).is_dir():
-                    return folder.name
+    if runs := evidence.list_runs(state):
+        return runs[0]
     raise UsageError(
         "no run is kept on this machine",
         hint="$ORCHESTRATOR_STATE says where runs are kept; a run that had nothing to do leaves nothing",
