@@ -19,6 +19,7 @@ from orchestrator.evidence.private import run_digest, write_new
 from orchestrator.evidence.run_record import (
     RunRecord,
     list_runs,
+    read_about,
     read_heads,
     read_run,
     write_about,
@@ -42,6 +43,7 @@ __all__ = [
     "load_signing_key",
     "new_run_id",
     "open_journal",
+    "read_about",
     "read_heads",
     "read_journal",
     "read_run",

@@ -100,6 +100,11 @@ def read_run(directory: Path) -> RunRecord:
     )
 
 
+def read_about(directory: Path) -> JsonObject | None:
+    """What a run is about; None where that is not kept."""
+    return _read(directory / ABOUT, [])
+
+
 def read_heads(directory: Path) -> tuple[JsonObject | None, JsonObject | None, JsonObject | None]:
     """About, request and result of a run, each None where it is not kept: all that a list of runs needs."""
     about, request, result = (_read(directory / name, []) for name in (ABOUT, REQUEST, RESULT))

@@ -187,8 +187,7 @@ def _successors(state: Path, names: Iterable[str]) -> dict[str, str]:
     """By run: the newest one that says that it continues it."""
     found: dict[str, str] = {}
     for name in reversed(list(names)):
-        about, _, _ = evidence.read_heads(evidence.run_directory(state, name))
-        before = _continued(about, name)
+        before = _continued(evidence.read_about(evidence.run_directory(state, name)), name)
         if before is not None:
             found[before] = name
     return found
