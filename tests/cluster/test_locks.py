@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from tests.cluster.conftest import ControlPlanes, Finished, Run, TestWorkspace
 from tests.cluster.desk import Desk, desk_of, heard, prepare
 from tests.cluster.timeline import Darkness, Timeline
 
+EVERYWHERE = {"name": "everywhere", "enable": {"scope": {"all": True}}}
+
 
 @pytest.fixture
 def desk(control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run, tmp_path: Path) -> Iterator[Desk]:
@@ -22,33 +23,51 @@ def desk(control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: 
         yield made
 
 
-def test_the_second_apply_is_refused_and_a_takedown_takes_over_and_stands(
+def test_the_second_apply_is_refused_and_told_who_works_on_it_since_when(desk: Desk) -> None:
+    """Exit 4, in words by which the first one is found; once that has ended the way is free."""
+    prepare(desk, "apply")
+    desk.scene.workspace.write_playbook({**EVERYWHERE, "soak": "10m"}, name="on")
+    with desk.start("apply", "playbooks/on.yaml", "-o", "json") as first:
+        heard(first, "soaking")
+        (holder,) = set(desk.holders())
+        refused = desk.scene.orchestrator("apply", "playbooks/on.yaml", "-o", "json").expect(4).json["error"]
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=90)
+    assert refused["code"] == "locked"
+    assert f" pid {first.pid} run " in holder
+    assert re.search(rf"locked by {re.escape(holder)} since \d{{4}}-\d\d-\d\dT", refused["message"])
+    assert "--wait-lock" in refused["hint"]
+    assert desk.holders() == []
+
+
+@pytest.mark.long
+def test_a_takedown_takes_over_and_stands_after_the_losers_last_write(
     desk: Desk, control_planes: ControlPlanes, tmp_path: Path
 ) -> None:
-    """Exit 4, told who works on it since when. The order waits for nobody; what the first one still does is in vain."""
+    """The order waits for nobody; the loser, which has two steps to go, does nothing more to the model."""
     order = prepare(desk, "apply")
     timelines = [
         Timeline(control_planes, cluster, desk.scene.workspace.namespace, desk.model, tmp_path)
         for cluster in control_planes.clusters
     ]
-    # A soak that outlasts the takedown, after which the loser still wants to write.
-    playbook = {"name": "everywhere", "enable": {"scope": {"all": True}}, "soak": "25s"}
-    desk.scene.workspace.write_playbook(playbook, name="on")
+    strategy = {"progressDeadline": "45s"}
+    steps = [
+        {"name": name, "enable": {"scope": {"clusters": [name]}}, "strategy": strategy, "soak": "60s"}
+        for name in control_planes.clusters
+    ]
+    desk.scene.workspace.write_playbook(*steps, name="on", onFailure="continue")
     with desk.start("apply", "playbooks/on.yaml", "-o", "json") as loser:
         heard(loser, "soaking")
         (holder,) = set(desk.holders())
-        refused = desk.scene.orchestrator("apply", "playbooks/on.yaml", "-o", "json").expect(4).json["error"]
-        assert refused["code"] == "locked"
-        assert f" pid {loser.pid} run " in holder
-        assert f"locked by {holder} since 20" in refused["message"]
-        assert re.search(r"--wait-lock", refused["hint"])
         taken = desk.scene.take_down(order, models=[desk.model]).expect(0)
-        stdout, stderr = loser.communicate(timeout=90)
+        stdout, stderr = loser.communicate(timeout=170)
     lost = Finished(loser.returncode, stdout, stderr)
     assert lost.code in (1, 3), lost
-    assert "verified" not in {item["verdict"] for item in lost.json["items"]}
+    # The first step may have been through before the order came.
+    later = [lost.items()[cluster]["verdict"] for cluster in control_planes.clusters[1:]]
+    assert "verified" not in later, lost
     assert {item["guard"] for item in taken.json["items"]} == {"proven"}
-    assert set(_taken_from(desk, taken.json["run"])) == {holder}
+    assert holder in _taken_from(desk, taken.json["run"])
     for timeline in timelines:
         kept = Darkness(timeline.cluster).replay(timeline.events(), desk.model)
         timeline.close()
@@ -66,27 +85,24 @@ def _taken_from(desk: Desk, run: str) -> list[str]:
 
 @pytest.mark.long
 def test_a_process_that_slept_while_its_lock_expired_writes_nothing_when_it_wakes(desk: Desk) -> None:
-    """Stopped in its first step; somebody else waits for the lock, and switches the model off. It stays off."""
-    planes = desk.scene.planes
-    first, second, _ = planes.clusters
+    """Stopped in its soak; somebody else waits for the lock and switches the model off. It stays so."""
+    first = desk.scene.planes.clusters[0]
+    scope = {"scope": {"clusters": [first]}}
     playbook = desk.scene.workspace.write_playbook(
-        {"name": "canary", "enable": {"scope": {"clusters": [first]}}, "soak": "10s"},
-        {"name": "rest", "enable": {"scope": {"clusters": [second]}}},
+        {"name": "canary", "enable": scope, "soak": "10s", "strategy": {"progressDeadline": "45s"}}
     )
     with desk.start("apply", playbook, "-o", "json") as sleeper:
         heard(sleeper, "soaking")
         sleeper.send_signal(signal.SIGSTOP)
-        off = ("disable", desk.model, "--cluster", f"{first},{second}", "--wait-lock", "3m", "--soak", "1s")
+        off = ("disable", desk.model, "--cluster", first, "--wait-lock", "3m", "--soak", "1s")
         desk.scene.orchestrator(*off, "-o", "json").expect(0)
         before = _versions(desk)
         sleeper.send_signal(signal.SIGCONT)
-        stdout, stderr = sleeper.communicate(timeout=90)
+        stdout, stderr = sleeper.communicate(timeout=170)
     done = Finished(sleeper.returncode, stdout, stderr)
     assert done.code in (1, 3), done
-    assert "verified" not in {item["verdict"] for item in done.json["items"]}
-    time.sleep(1)
+    assert done.items()[first]["verdict"] != "verified"
     assert _versions(desk) == before
-    assert planes.read(second, "deployment", "server", "-n", desk.scene.workspace.namespace) is None
     assert desk.holders() == []
 
 

@@ -76,7 +76,7 @@ def test_the_first_signal_ends_at_a_safe_point_and_names_the_command_that_goes_o
 
 
 def test_a_second_signal_ends_at_once(desk: Desk) -> None:
-    """Before the safe point: nothing is said any more, and what it leaves behind expires by itself."""
+    """Before the safe point: nothing is said any more, and whoever goes on with it frees the locks that it left."""
     with desk.start(*desk.arguments("apply", prepare(desk, "apply")), "-o", "json") as process:
         heard(process, "soaking")
         # Both are there when it looks next: a run that is free of work ends at the first.
@@ -86,7 +86,7 @@ def test_a_second_signal_ends_at_once(desk: Desk) -> None:
         stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 130, stderr
     assert stdout == ""
-    done = desk.scene.orchestrator("apply", "playbooks/on.yaml", "--wait-lock", "2m", "-o", "json").expect(0)
+    done = desk.scene.orchestrator("runs", "resume", "--last", "-o", "json").expect(0)
     assert {item["verdict"] for item in done.json["items"]} == {"verified"}
     assert desk.holders() == []
 

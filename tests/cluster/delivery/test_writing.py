@@ -143,6 +143,19 @@ async def test_delete_by_uid(writer: KubernetesCluster, namespace: str) -> None:
     await writer.delete(ObjectRef("unknown.example/v1", "Foo", namespace, "one"), uid="u")
 
 
+async def test_delete_as_read(writer: KubernetesCluster, namespace: str) -> None:
+    """What somebody wrote to since it was read stays; at its version it goes."""
+    created = await writer.create(config_map(namespace))
+    ref, uid, version = ref_of(created), created["metadata"]["uid"], created["metadata"]["resourceVersion"]
+    written = await writer.patch(ref, {"data": {"key": "another"}})
+    with pytest.raises(Conflict):
+        await writer.delete(ref, uid=uid, resource_version=version)
+    assert await writer.get(ref)
+    await writer.delete(ref, uid=uid, resource_version=written["metadata"]["resourceVersion"])
+    assert await writer.get(ref) is None
+    await writer.delete(ref, uid=uid, resource_version=version)
+
+
 async def test_delete_takes_the_pods_along(
     writer: KubernetesCluster, control_planes: ControlPlanes, namespace: str
 ) -> None:
