@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.cli import _completing
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 output = click.option(
@@ -47,10 +49,18 @@ kubeconfig = click.option(
 def scope(command: Decorated) -> Decorated:
     """`--region --cluster --label --in --serves --all` and their `--except-…` twins."""
     for name, metavar, text in reversed(_NARROWING):
-        command = click.option(f"--except-{name}", multiple=True, metavar=metavar, help=f"Leave out: {text}")(command)
+        command = click.option(
+            f"--except-{name}",
+            multiple=True,
+            metavar=metavar,
+            help=f"Leave out: {text}",
+            shell_complete=_OFFERED.get(name),
+        )(command)
     command = click.option("--all", "all_", is_flag=True, help="Every cluster of the fleet.")(command)
     for name, metavar, text in reversed(_NARROWING):
-        command = click.option(f"--{name}", _variable(name), multiple=True, metavar=metavar, help=text)(command)
+        command = click.option(
+            f"--{name}", _variable(name), multiple=True, metavar=metavar, help=text, shell_complete=_OFFERED.get(name)
+        )(command)
     return command
 
 
@@ -61,6 +71,9 @@ _NARROWING = (
     ("in", "COUNTRY", "clusters that stand in this country or group of countries (NO, EU, G7 …)."),
     ("serves", "COUNTRY", "clusters that serve this audience."),
 )
+
+
+_OFFERED = {"region": _completing.regions, "cluster": _completing.clusters}
 
 
 def _variable(name: str) -> str:
@@ -139,6 +152,7 @@ order = click.option(
     required=True,
     metavar="FILE",
     help="The order; a relative path is the workspace's.",
+    shell_complete=_completing.orders,
 )
 contexts = click.option(
     "--contexts",

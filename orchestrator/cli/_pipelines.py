@@ -40,7 +40,7 @@ def report(result: RunResult | StatusDocument) -> None:
         _write(file, junit_xml(result), "w")
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    for line in annotations(result.items):
+    for line in error_annotations(result.items):
         click.echo(line, err=True)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _write(Path(summary), step_summary(result), "a")
@@ -75,7 +75,7 @@ def _case(action: str, item: StatusItem) -> ElementTree.Element:
     return case
 
 
-def annotations(items: Iterable[StatusItem]) -> list[str]:
+def error_annotations(items: Iterable[StatusItem]) -> list[str]:
     """GitHub's `::error` lines: what is not verified, worst first, as many as GitHub shows."""
     found = sorted(
         (item for item in items if item.verdict.value not in ("verified", "held")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._acting import Terms
@@ -20,7 +20,7 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("playbook")
+@click.argument("playbook", shell_complete=_completing.playbooks)
 @click.option(
     "--held",
     type=click.Choice(["ok", "fail"]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -16,7 +16,7 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL…")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL…", shell_complete=_completing.models)
 @_options.scope
 @_options.pace
 @_options.cluster_deadline

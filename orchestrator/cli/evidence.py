@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -23,7 +23,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("run")
+@click.argument("run", shell_complete=_completing.runs)
 @click.option(
     "--key",
     type=click.Path(path_type=Path),

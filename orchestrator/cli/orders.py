@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -43,7 +43,7 @@ def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
 
 
 @command.command()
-@click.argument("order", metavar="ORDER")
+@click.argument("order", metavar="ORDER", shell_complete=_completing.order_names)
 @_options.contexts
 @_options.kubeconfig
 @_options.output
@@ -63,7 +63,7 @@ def show(settings: Settings, /, *, order: str, form: str, **reached: Any) -> int
 
 
 @command.command()
-@click.argument("order", metavar="ORDER")
+@click.argument("order", metavar="ORDER", shell_complete=_completing.order_names)
 @click.argument("subject", metavar="CHANNEL")
 @click.option(
     "--model",

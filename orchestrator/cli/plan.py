@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -18,7 +18,7 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("playbook", required=False)
+@click.argument("playbook", required=False, shell_complete=_completing.playbooks)
 @click.option(
     "--order",
     "order_file",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli import _completing
+
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
 
@@ -14,7 +16,7 @@ SECTION = "Orders"
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=_completing.runs)
 @click.option("--last", is_flag=True, help="The run that began last on this machine.")
 @click.option(
     "--html",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 from orchestrator.core.text import printable
 from orchestrator.errors import UsageError
 
@@ -23,7 +23,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def _chosen(command: Decorated) -> Decorated:
     """`RUN|--last`."""
     command = click.option("--last", is_flag=True, help="The newest run.")(command)
-    return click.argument("run", required=False, metavar="[RUN]")(command)
+    return click.argument("run", required=False, metavar="[RUN]", shell_complete=_completing.runs)(command)
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -21,7 +21,7 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("models", nargs=-1, metavar="[MODEL…]")
+@click.argument("models", nargs=-1, metavar="[MODEL…]", shell_complete=_completing.models)
 @_options.scope
 @click.option("--watch", is_flag=True, help="Keep it up to date, by watches, until Ctrl-C.")
 @_options.kubeconfig

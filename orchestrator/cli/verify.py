@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import _options
+from orchestrator.cli import _completing, _options
 
 if TYPE_CHECKING:
     from orchestrator.cli._settings import Settings
@@ -19,7 +19,7 @@ SECTION = "Models"
 
 
 @click.command()
-@click.argument("subjects", nargs=-1, metavar="[PLAYBOOK | MODEL…]")
+@click.argument("subjects", nargs=-1, metavar="[PLAYBOOK | MODEL…]", shell_complete=_completing.models)
 @click.option("--expect", type=click.Choice(["enabled", "disabled"]), help="With models: the state they must be in.")
 @click.option(
     "--order",

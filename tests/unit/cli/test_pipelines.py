@@ -10,7 +10,7 @@ import click
 import pytest
 
 from orchestrator.cli._options import JUNIT
-from orchestrator.cli._pipelines import annotations, junit_xml, report, step_summary
+from orchestrator.cli._pipelines import error_annotations, junit_xml, report, step_summary
 from orchestrator.core.result import ResultItem as Item
 from orchestrator.core.result import RunResult, outcome_of
 from orchestrator.core.verdict import Reason, State, Verdict, Want
@@ -63,14 +63,14 @@ def test_hostile_text_is_text_everywhere() -> None:
     (error,) = parsed(junit_xml(hostile)).iter("error")
     assert "<b>" in str(error.text)
     assert "\x1b" not in junit_xml(hostile)
-    (line,) = annotations(hostile.items)
+    (line,) = error_annotations(hostile.items)
     assert line.startswith("::error title=fable-5") and "\n" not in line and "%250A" in line
     assert "<b>" not in step_summary(hostile) and "](" not in step_summary(hostile)
 
 
 def test_annotations_are_the_worst_ones_as_many_as_are_shown() -> None:
     items = [item(f"c{number}", Verdict.UNVERIFIED) for number in range(20)] + [item("z", Verdict.FAILED)]
-    lines = annotations(items)
+    lines = error_annotations(items)
     assert len(lines) == 10
     assert "in z%3A failed" in lines[0]
 
