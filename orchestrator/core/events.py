@@ -35,6 +35,10 @@ class EventType(StrEnum):
     WAVE_ENDED = "waveEnded"
     ROLLING_BACK = "rollingBack"
     RUN_ENDED = "runEnded"
+    ABOUT_KEPT = "aboutKept"
+    """What the run is about was kept beside the journal: its digest, before anything else."""
+    RESULT_KEPT = "resultKept"
+    """What the run came to was kept beside the journal: its digest, after everything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

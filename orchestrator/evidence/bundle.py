@@ -22,6 +22,7 @@ from orchestrator.evidence.journal import JournalRecord
 from orchestrator.evidence.run_record import RunRecord
 from orchestrator.evidence.signing import SigningKey, envelope_of
 from orchestrator.evidence.timeline import TIMES, regions_of
+from orchestrator.evidence.vouching import contradictions
 
 KIND: Final = "Evidence"
 START: Final = "0" * 64
@@ -59,6 +60,7 @@ def gaps_of(record: RunRecord) -> tuple[str, ...]:
         gaps.append("the journal ends within a record: the run was cut off while it wrote")
     if not any(one.event.type is EventType.RUN_ENDED for one in journal.records):
         gaps.append("the journal does not tell of the run's end")
+    gaps += contradictions(record.about, record.result, journal)
     error = (record.result or {}).get("error")
     if isinstance(error, dict) and error.get("code") == "evidence-incomplete":
         gaps.append(f"the run itself says that its journal has a gap: {printable(error.get('message'), 200)}")

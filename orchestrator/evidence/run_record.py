@@ -46,17 +46,21 @@ class RunRecord:
     """How it was asked, and by which process; None where that is not kept."""
 
 
-def write_about(directory: Path, about: Mapping[str, Any]) -> bool:
-    """Keep what a run is about, less secrets, as the journal's first record vouches; whether that could be written."""
-    return _vouch(directory, EventType.ABOUT_KEPT, _write(directory, ABOUT, about))
+def write_about(directory: Path, about: Mapping[str, Any], at: datetime | None = None) -> bool:
+    """Keep what a run is about, less secrets, as the journal's first record vouches; whether that could be written.
+
+    `at` is now, unless it is said.
+    """
+    return _vouch(directory, EventType.ABOUT_KEPT, _write(directory, ABOUT, about), at)
 
 
-def write_result(directory: Path, result: Mapping[str, Any]) -> bool:
+def write_result(directory: Path, result: Mapping[str, Any], at: datetime | None = None) -> bool:
     """Keep what a run came to, its RunResult as JSON, less secrets; whether that could be written.
 
-    It is the run's last act: the journal, in which nobody else writes any more, ends with its digest.
+    It is the run's last act: the journal, in which nobody else writes any more, ends with its digest. `at` is now,
+    unless it is said.
     """
-    return _vouch(directory, EventType.RESULT_KEPT, _write(directory, RESULT, result))
+    return _vouch(directory, EventType.RESULT_KEPT, _write(directory, RESULT, result), at)
 
 
 def write_request(directory: Path, request: Mapping[str, Any]) -> bool:
@@ -119,11 +123,11 @@ def _begun_at(directory: Path) -> int:
         return 0
 
 
-def _vouch(directory: Path, kind: EventType, digest: str | None) -> bool:
+def _vouch(directory: Path, kind: EventType, digest: str | None, at: datetime | None) -> bool:
     if digest is None:
         return False
     journal = FileJournal(directory)
-    journal.record(Event(type=kind, at=datetime.now(UTC), data={DIGEST: digest}))
+    journal.record(Event(type=kind, at=at or datetime.now(UTC), data={DIGEST: digest}))
     journal.close()
     return not journal.incomplete
 

@@ -88,6 +88,8 @@ _SENTENCES: Final[dict[EventType, Callable[[Mapping[str, Any]], str]]] = {
     EventType.ITEM_ENDED: _item_ended,
     EventType.ROLLING_BACK: _rolling_back,
     EventType.RUN_ENDED: _run_ended,
+    EventType.ABOUT_KEPT: lambda data: f"keeps what the run is about, of digest {str(data.get('digest'))[:16]}",
+    EventType.RESULT_KEPT: lambda data: f"keeps the result, of digest {str(data.get('digest'))[:16]}",
 }
 
 

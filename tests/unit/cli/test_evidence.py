@@ -175,7 +175,8 @@ def test_a_journal_that_somebody_changed_is_trusted_up_to_there_only(here: Path)
     journal = here / "state" / "runs" / RUN / "journal.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b"20.5", b"20.6"))
     assert orchestrator(["evidence", "export", RUN, "--key", "key0.pem"]) == 3
-    assert [one["data"]["event"] for one in documents_of(here / FILE) if one.get("type") == "event"] == ["runStarted"]
+    events = [one["data"]["event"] for one in documents_of(here / FILE) if one.get("type") == "event"]
+    assert events == ["aboutKept", "runStarted"]
     assert orchestrator(["evidence", "verify", FILE, "--public-key", "key0.pub"]) == 3
 
 
@@ -217,10 +218,10 @@ def test_evidence_of_a_run_lists_its_items_regions_and_what_is_not_proven(here: 
     orchestrator(["evidence", "export", RUN])
     records = documents_of(here / FILE)[:-1]
     assert [one["type"] for one in records] == [
-        "header", "event", "event", "item", "item", "region", "region", "result", "end",
+        "header", "event", "event", "event", "event", "item", "item", "region", "region", "result", "end",
     ]  # fmt: skip
     assert [(one["cluster"], one["codes"]) for one in records[-2]["data"]["unproven"]] == [("us-east-1", ["timeout"])]
-    assert records[6]["data"]["times"]["verified"] is None
+    assert records[8]["data"]["times"]["verified"] is None
 
 
 def test_help_does_not_wait_for_cryptography() -> None:

@@ -57,15 +57,20 @@ def event(kind: EventType, seconds: float = 0, **data: Any) -> Event:
 WHOLE = (event(EventType.RUN_STARTED, models=["fable-5"]), event(EventType.RUN_ENDED, 20, lasted=20.5))
 
 
-def keep_run(state: Path, events: Iterable[Event] = WHOLE, outcome: dict[str, Any] | None = None) -> Path:
+def keep_run(
+    state: Path,
+    events: Iterable[Event] = WHOLE,
+    outcome: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
+) -> Path:
     """The folder of a run that recorded these events and came to this result."""
     directory = run_directory(state, RUN)
-    write_about(directory, ABOUT)
+    write_about(directory, ABOUT if about is None else about, AT)
     journal = FileJournal(directory)
     for one in events:
         journal.record(one)
     journal.close()
-    write_result(directory, result(item()) if outcome is None else outcome)
+    write_result(directory, result(item()) if outcome is None else outcome, AT + timedelta(seconds=21))
     return directory
 
 

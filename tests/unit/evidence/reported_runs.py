@@ -134,12 +134,12 @@ def keep(
 ) -> Path:
     """The folder of a run with these items; what is given stands in the place of what would fit them."""
     directory = run_directory(state, RUN)
-    write_about(directory, about(items) if header is None else header)
+    write_about(directory, about(items) if header is None else header, BEGAN)
     journal = FileJournal(directory)
     for event in events(items) if told is None else told:
         journal.record(event)
     journal.close()
-    write_result(directory, result(items) if outcome is None else outcome)
+    write_result(directory, result(items) if outcome is None else outcome, BEGAN + timedelta(seconds=21))
     return directory
 
 

@@ -44,13 +44,13 @@ def test_the_header_says_what_the_run_was_about(tmp_path: Path) -> None:
     about = header["data"]
     assert ABOUT.items() <= about.items()
     assert (about["apiVersion"], about["kind"], about["run"]) == ("orchestrator/v1", "Evidence", RUN)
-    assert about["journal"]["records"] == 2
+    assert about["journal"]["records"] == 4
     assert (about["complete"], about["gaps"], about["signer"]) == (True, [], None)
 
 
 def test_what_a_run_says_of_itself_cannot_pose_as_the_header(tmp_path: Path) -> None:
-    directory = keep_run(tmp_path)
-    write_about(directory, {**ABOUT, "kind": "Plan", "signer": "me", "complete": False, "run": "another"})
+    said = {**ABOUT, "kind": "Plan", "signer": "me", "complete": False, "run": "another"}
+    directory = keep_run(tmp_path, about=said)
     about = told(directory)[0]["data"]
     assert (about["kind"], about["signer"], about["complete"], about["run"]) == ("Evidence", None, True, RUN)
 
@@ -58,11 +58,13 @@ def test_what_a_run_says_of_itself_cannot_pose_as_the_header(tmp_path: Path) -> 
 def test_every_event_is_a_record_as_it_was_journalled(tmp_path: Path) -> None:
     events = [event(EventType.RUN_STARTED, 0), event(EventType.GUARD_TRIED, 1, denied=["a pod"]), WHOLE[-1]]
     records = of_type(keep_run(tmp_path, events), "event")
-    assert [one["data"]["event"] for one in records] == ["runStarted", "guardTried", "runEnded"]
-    assert records[1]["data"] == {"event": "guardTried", "journalSeq": 1, "data": {"denied": ["a pod"]}}
-    assert records[1]["at"] == "2026-11-23T20:45:01+00:00"
-    assert records[1]["cluster"] == "eu-west-1a"
-    assert "model" not in records[1]
+    assert [one["data"]["event"] for one in records] == [
+        "aboutKept", "runStarted", "guardTried", "runEnded", "resultKept",
+    ]  # fmt: skip
+    assert records[2]["data"] == {"event": "guardTried", "journalSeq": 2, "data": {"denied": ["a pod"]}}
+    assert records[2]["at"] == "2026-11-23T20:45:01+00:00"
+    assert records[2]["cluster"] == "eu-west-1a"
+    assert "model" not in records[2]
 
 
 def test_items_regions_and_the_result_follow(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_a_run_that_says_so_itself_has_a_gap(tmp_path: Path) -> None:
 def test_a_record_that_grew_too_large_is_named_and_left_out(tmp_path: Path) -> None:
     message = "x" * (MAX_LINE + 1)
     directory = keep_run(tmp_path, outcome=result(item(reasons=[{"code": "a", "message": message}])))
-    assert gaps_found(directory) == ["record 3 is larger than a record can be"]
+    assert gaps_found(directory) == ["record 5 is larger than a record can be"]
     assert of_type(directory, "item")[0]["data"]["omitted"] > MAX_LINE
 
 
@@ -167,15 +169,14 @@ def test_no_secret_reaches_any_file_but_equal_ones_stay_equal(tmp_path: Path) ->
         WHOLE[-1],
     ]
     leak = {"code": "a", "message": f"refused: token={SECRET}"}
-    directory = keep_run(tmp_path, events, result(item(reasons=[leak])))
-    write_about(directory, {**ABOUT, "authToken": SECRET})
+    directory = keep_run(tmp_path, events, result(item(reasons=[leak])), {**ABOUT, "authToken": SECRET})
 
     for name in ("journal.jsonl", "about.json", "result.json"):
         assert SECRET not in (directory / name).read_text()
     content = bundle(directory).decode()
     assert SECRET not in content
     assert (directory / KEY).read_bytes().hex() not in content
-    first, second, _ = of_type(directory, "event")
+    _, first, second, *_ = of_type(directory, "event")
     assert first["data"]["data"]["object"] == second["data"]["data"]["object"]
     assert first["data"]["data"]["object"]["metadata"] == before["metadata"]
 
@@ -219,5 +220,5 @@ def test_hostile_text_is_carried_and_cannot_break_a_line(tmp_path: Path) -> None
     text = "a\n\x1b[2J\u2028\ud800 \U0001f600"
     directory = keep_run(tmp_path, [event(EventType.RUN_STARTED, text=text), WHOLE[-1]])
     assert gaps_found(directory) == []
-    kept = of_type(directory, "event")[0]["data"]["data"]["text"]
+    kept = of_type(directory, "event")[1]["data"]["data"]["text"]
     assert kept == text.replace("\ud800", "\N{REPLACEMENT CHARACTER}")

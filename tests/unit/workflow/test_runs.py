@@ -167,7 +167,7 @@ def test_what_is_missing_of_a_run_is_said(tmp_path: Path, dead: dict[str, Any]) 
     found = report_run(tmp_path, FIRST)
     assert any("about.json is missing" in gap for gap in found.gaps)
     assert any("within a record" in gap for gap in found.gaps)
-    assert [entry.words for entry in found.timeline][1] == "sends scale apps/Deployment a/b"
+    assert [entry.words for entry in found.timeline][2] == "sends scale apps/Deployment a/b"
     assert found.left[0].unanswered == ("scale apps/Deployment a/b",)
     assert f"runs resume {FIRST}" in found.next[0]
 
