@@ -121,6 +121,18 @@ def test_it_makes_a_workspace_that_it_can_read(installed: Installed) -> None:
     assert list(made.glob("playbooks/*.yaml"))
 
 
+def test_it_can_draw_a_report(installed: Installed) -> None:
+    """With its map, its style and its templates, even of a run that left next to nothing."""
+    page = installed.python(
+        "from orchestrator.evidence import JournalContents, RunRecord\n"
+        "from orchestrator.evidence.report import html_of, view_of\n"
+        "journal = JournalContents(records=(), intact_bytes=0)\n"
+        "print(html_of(view_of(RunRecord(run='x', about=None, result=None, journal=journal), {})))\n"
+    )
+    assert "Not proven: the run left no result" in page
+    assert "prefers-color-scheme" in page
+
+
 def test_it_knows_the_jurisdictions(installed: Installed) -> None:
     members = installed.python(
         "from orchestrator.geo.jurisdictions import load_jurisdictions\n"

@@ -31,9 +31,9 @@ STATES = {
 POINTS = """(code) => [...document.querySelectorAll(`svg.world [data-country="${code}"], svg.world .land`)]
   .filter(path => code === "" ? !path.dataset.country : path.dataset.country === code)
   .flatMap(path => {
-    const box = path.getBBox(), place = path.getScreenCTM(), found = [];
-    for (let x = box.x; x < box.x + box.width; x += 3)
-      for (let y = box.y; y < box.y + box.height; y += 3)
+    const box = path.getBBox(), place = path.getScreenCTM(), found = [], step = code ? 3 : 15;
+    for (let x = box.x; x < box.x + box.width; x += step)
+      for (let y = box.y; y < box.y + box.height; y += step)
         if (path.isPointInFill(new DOMPoint(x, y)) && !path.isPointInStroke(new DOMPoint(x, y))) {
           const at = new DOMPoint(x, y).matrixTransform(place);
           found.push([at.x + scrollX, at.y + scrollY]);
