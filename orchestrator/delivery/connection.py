@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.core.fleet import Cluster, Fleet
 from orchestrator.core.ports import Clock
+from orchestrator.delivery.broken_connections import leave_untold
 from orchestrator.delivery.channel import ClusterChannel, Shared
 from orchestrator.delivery.client import KubernetesCluster
 from orchestrator.delivery.clock import SystemClock
@@ -98,6 +99,7 @@ async def connect(
     timeouts, clock = timeouts or Timeouts(), clock or SystemClock()
     contexts = load_kubeconfig(kubeconfig, environ)
     transport = Transport(timeouts)
+    leave_untold()
     try:
         yield FleetConnection(
             fleet,
