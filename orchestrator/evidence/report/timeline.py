@@ -14,7 +14,9 @@ from orchestrator.evidence.report.verdicts import counted, in_words, worst
 
 LENGTH: Final = 1000
 _LEAD: Final = 140
-_MARGIN: Final = 12
+_MARGIN: Final = 18
+_NOTABLE: Final = 0.02
+"""Part of the run's own length from which on a wait before it is drawn."""
 _TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 STEP_LABELS: Final = {
     "guarded": "guarded",
@@ -105,7 +107,7 @@ def timeline_of(items: Sequence[RecordedItem], milestones: Milestones | None) ->
         ticks=scale.ticks(),
         started_x=scale.x(milestones.started),
         has_lead=scale.has_lead,
-        words=_words(milestones, max(moments)),
+        words=_words(milestones, max(moments), has_lead=scale.has_lead),
         deadline_x=scale.x(milestones.deadline) if milestones.deadline and scale.shows(milestones.deadline) else None,
     )
 
@@ -115,10 +117,11 @@ class _Scale:
 
     def __init__(self, milestones: Milestones, end: datetime) -> None:
         self.started = milestones.started
-        self._received = milestones.received if milestones.received and milestones.received < self.started else None
+        self._seconds = max((end - self.started).total_seconds(), 0.1)
+        lead = (self.started - milestones.received).total_seconds() if milestones.received else 0.0
+        self._received = milestones.received if lead > _NOTABLE * self._seconds else None
         self.has_lead = self._received is not None
         self._from = _LEAD if self.has_lead else _MARGIN
-        self._seconds = max((end - self.started).total_seconds(), 0.1)
 
     def x(self, at: datetime) -> int:
         after = (at - self.started).total_seconds()
@@ -169,12 +172,13 @@ def _mark(step: str, items: Sequence[RecordedItem], scale: _Scale) -> Mark:
     return Mark(step=step, label=STEP_LABELS[step], x=scale.x(last), words=words, at=clock(last), is_whole=not missing)
 
 
-def _words(milestones: Milestones, end: datetime) -> tuple[str, ...]:
+def _words(milestones: Milestones, end: datetime, *, has_lead: bool) -> tuple[str, ...]:
     words = [f"Times count from the start of the run, {clock(milestones.started)}."]
     if milestones.received:
         lead = (milestones.started - milestones.received).total_seconds()
         how = f"{span(lead)} before it" if lead >= 0 else f"{span(-lead)} after it"
-        words.append(f"The order was received at {clock(milestones.received)}, {how} (drawn shortened).")
+        drawn = " (not drawn to scale)" if has_lead else ""
+        words.append(f"The order was received at {clock(milestones.received)}, {how}{drawn}.")
     if milestones.deadline:
         left = (milestones.deadline - end).total_seconds()
         how = f"{span(left)} after" if left >= 0 else f"{span(-left)} before"

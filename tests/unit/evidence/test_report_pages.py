@@ -230,6 +230,17 @@ def test_marks_lie_in_the_order_of_their_times(tmp_path: Path) -> None:
     assert places[0] > found.timeline.started_x > 0
 
 
+@pytest.mark.parametrize(("before", "is_drawn"), [(7200, True), (3, True), (0.2, False), (-5, False)])
+def test_a_wait_before_the_run_is_drawn_where_there_was_one(tmp_path: Path, before: float, is_drawn: bool) -> None:
+    items = [recorded_item()]
+    found = view(keep(tmp_path, items, header=about(items, orderReceived=after(-before)))).timeline
+
+    assert found is not None
+    assert found.has_lead == is_drawn
+    assert ("not drawn to scale" in " ".join(found.words)) == is_drawn
+    assert any("The order was received at" in words for words in found.words)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "0 s"), (4.24, "4.2 s"), (9.96, "10 s"), (59.6, "1 min"), (278, "4 min 38 s"), (16680, "4 h 38 min"),
