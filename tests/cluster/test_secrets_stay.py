@@ -108,7 +108,7 @@ def perform(stage: Stage) -> list[str]:
 
 def perform_the_rest(stage: Stage) -> list[str]:
     """What else there is to see and to do, before and after it comes back."""
-    workspace, model = stage.scene.workspace, stage.scene.workspace.model
+    model = stage.scene.workspace.model
     stage.run("fleet", "check").expect(3)
     playbook = f"playbooks/{model}-rollout.yaml"
     order = "playbooks/orders/directive.yaml"
