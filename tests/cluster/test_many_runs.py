@@ -37,7 +37,7 @@ def commands(planes: ControlPlanes, workspace: TestWorkspace, failing: Path) -> 
         [*here, "status", "-o", "json", model],
         [*here, "disable", model, *one, "--soak", "0s", "-o", "json"],
         [*here, "plan", playbook, "-o", "json"],
-        [*here, "plan", "--order", "playbooks/orders/order.yaml"],
+        [*here, "plan", "--order", "playbooks/orders/order.yaml", "--rehearse"],
         ["-C", str(failing), "status", "-o", "json"],
     ]
 

@@ -116,7 +116,7 @@ def perform_the_rest(stage: Stage) -> list[str]:
     stage.run("status")
     stage.run("hold", "list")
     stage.run("orders", "show", order)
-    stage.run("plan", "--order", order)
+    stage.run("plan", "--order", order, "--rehearse")
     lifted = ("--lift-reference", "EX-1", "--confirm", model, "--cluster-deadline", "60s")
     runs = [stage.run("restore", "--order", order, *lifted, "-o", "json").json["run"]]
     write_model(stage, 3, probes=("http://127.0.0.1:1/",))
