@@ -11,9 +11,8 @@ PAGE = ROOT / "docs" / "reference.md"
 
 
 def test_the_reference_is_not_stale() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "reference.py", "--check"], capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, ROOT / ".ci" / "reference.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
