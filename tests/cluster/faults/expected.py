@@ -61,7 +61,7 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "refused": _out("connection-refused"),
     "black hole": _out("timeout"),
     "black hole from the first write on": _when_writing("unreachable", 3, "timeout", "lock-left"),
-    "reset from the first write on": _when_writing("unreachable", 3, "connection-lost", "lock-left"),
+    "reset from the first write on": _when_writing("unreachable", 3, "lock-left"),
     "reset before each write": FINE,
     "reset during each write": FINE,
     "reset after each write": FINE,
@@ -88,6 +88,15 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "takedown": _is("unverified", 3, "forbidden", "guard-absent", "not-recorded"),
         # What was taken down without a record cannot be restored, whatever the way is like afterwards.
     },
+    "403 to update": _each(UNTRUE_NEVER),
+    "403 to delete": {
+        "status": _is("verified", 0),
+        # A lock that may not be deleted stands in everybody's way until somebody may.
+        "enable": _is("verified", 0, "lock-left"),
+        "disable": _is("failed", 1, "forbidden"),
+        "takedown": _is("verified", 0, "lock-left"),
+        "restore": _is("failed", 1, "forbidden"),
+    },
     "403 to patch": {
         "status": _is("verified", 0),
         "enable": _is("none", 4),
@@ -95,6 +104,21 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "takedown": _is("failed", 1, "forbidden", "not-scaled"),
         "restore": _is("failed", 1, "forbidden"),
     },
+    "404 on apps": _out("not-json"),
+    "404 on apps, not listed": {
+        "enable": _is("none", 4),
+        "disable": _is("residue", 3, "stray"),
+        "takedown": _is("unverified", 3, "guard-absent"),
+    },
+    "409 to writes": _when_writing("unreachable", 3, "lock-contradiction") | {"takedown": _is("unreachable", 3)},
+    "410 once to each list and watch": FINE,
+    "429 once to everything": FINE,
+    "429 for ever": _out("overloaded"),
+    "500 to writes": FINE | dict.fromkeys(WRITES, UNTRUE_NEVER),
+    "500 once to each write": FINE,
+    "503": _out("overloaded"),
+    "watches cut each second": FINE,
+    "a webhook that times out": FINE | dict.fromkeys(WRITES, _is("failed", 1, "overloaded")),
     "silent watches": FINE
     | {
         "disable": _is("unverified", 3, "progress-deadline"),
@@ -115,5 +139,5 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "DNS failure": _out("dns"),
 }
 
-LONGEST = {"": 90.0}
+LONGEST = {"": 170.0}
 """Seconds by fault, far above what an idle machine needs: a busy one must not fail, a hanging command must."""

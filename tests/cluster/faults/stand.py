@@ -159,6 +159,7 @@ class Stand:
         return "" if "denied" in done or "ValidatingAdmissionPolicy" in done else f"no guard: {done.strip()}"
 
     def locks(self, cluster: str) -> list[str]:
-        """Locks on the model."""
+        """Locks on the model that somebody holds."""
         leases = self.planes.read(cluster, "leases", "-n", "orchestrator-system")["items"]
-        return [one["metadata"]["name"] for one in leases if self.model in one["metadata"]["name"]]
+        held = (one["metadata"]["name"] for one in leases if one["spec"].get("holderIdentity"))
+        return [name for name in held if self.model in name]
