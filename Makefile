@@ -9,6 +9,9 @@ ARGS ?=
 SEED ?=
 ALL ?=
 RUNS ?= 5
+# For `make bench`: rounds of each measure, and which of tests/bench/measures (all of them when empty).
+ROUNDS ?= 5
+ONLY ?=
 EXECUTIONS ?= 20000
 FUZZ_SEED ?= 1
 
@@ -19,7 +22,7 @@ USUAL := not long and not ui and not traffic
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
-	bench-isolation reference package lock clean
+	bench-isolation bench reference package lock clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -112,6 +115,9 @@ test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to p
 
 test-fuzz: install $(VENV)/.fuzzer  ## Fuzz documents and journals (EXECUTIONS=n inputs each; FUZZ_SEED=n another order)
 	$(BIN)/python -m tests.fuzz.run --executions $(EXECUTIONS) --seed $(FUZZ_SEED)
+
+bench: install binaries  ## Measure against a bare client on 30 control planes (ONLY=name,… ROUNDS=n)
+	$(BIN)/python -m tests.bench.run --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY))
 
 bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 	$(BIN)/python tests/bench/quick.py --runs $(RUNS)

@@ -27,7 +27,7 @@ from orchestrator.sandbox import pins
 from orchestrator.sandbox.apiserver import ApiServer
 from orchestrator.sandbox.private_files import write_private
 
-_PREFIX = "/registry/apiextensions.k8s.io/customresourcedefinitions/"
+_KEYS = "apiextensions.k8s.io/customresourcedefinitions/"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _TIMEOUT = 10.0
 
@@ -50,9 +50,10 @@ def keep(api: ApiServer, path: Path) -> None:
         write_private(path, json.dumps(objects))
 
 
-def preload(etcd: Path, path: Path) -> None:
+def preload(etcd: Path, path: Path, prefix: str = "/registry") -> None:
     """Put the kept definitions into the empty etcd that listens at `etcd`; each gets an identity of its own.
 
+    `prefix` is the API server's `--etcd-prefix`, where several of them share one etcd.
     A damaged file is dropped: then the definitions are installed the ordinary way, and kept anew.
     Raises SandboxError when etcd does not take them.
     """
@@ -70,7 +71,7 @@ def preload(etcd: Path, path: Path) -> None:
             metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now}
             metadata.pop("resourceVersion", None)
             body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"} | stored
-            _put(connection, _PREFIX + metadata["name"], json.dumps(body))
+            _put(connection, f"{prefix}/{_KEYS}{metadata['name']}", json.dumps(body))
 
 
 def accepts(etcd: Path) -> bool:

@@ -1,0 +1,122 @@
+"""Runs every measure of `measures/`, prints one table, keeps the figures, and exits 1 where a bar is missed.
+
+`make bench` runs it (`make bench ONLY=startup,status ROUNDS=3`). A measure is one file with an
+`async def measure(setting) -> list[Figure]`; one that uses the real control planes says `USES_CONTROL_PLANES = True`
+and is run after the others, because thirty idle control planes are not nothing on a small machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pkgutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import click
+from rich.console import Console
+
+from tests.bench import measures
+from tests.bench.figures import Figure, JsonObject, Wrong, table, write
+from tests.bench.machine import machine, versions
+from tests.bench.planes import Planes, started
+from tests.bench.setting import ROOT, Setting
+
+RESULTS = ROOT / "bench" / "results"
+
+
+def found_measures(only: Sequence[str] = ()) -> list[ModuleType]:
+    """The files of `measures/`, by name; those that need real control planes come last. Raises click.UsageError."""
+    names = sorted(info.name for info in pkgutil.iter_modules(measures.__path__) if not info.name.startswith("_"))
+    if unknown := sorted(set(only) - set(names)):
+        raise click.UsageError(f"no measure is called {', '.join(unknown)}; there are: {', '.join(names)}")
+    found = [importlib.import_module(f"{measures.__name__}.{name}") for name in only or names]
+    return sorted(found, key=lambda module: bool(getattr(module, "USES_CONTROL_PLANES", False)))
+
+
+async def measured(module: ModuleType, setting: Setting) -> list[Figure]:
+    """Its figures; one that says why, where it went wrong: the others are measured all the same."""
+    name = module.__name__.rpartition(".")[2]
+    setting.say(f"measuring {name} …")
+    began = time.monotonic()
+    try:
+        figures: list[Figure] = await module.measure(setting)
+    except (Wrong, OSError, TimeoutError, ValueError, KeyError, LookupError) as error:
+        figures = [Figure(measure=name, name="went wrong", unit="", bar=0.0, reason=f"{type(error).__name__}: {error}")]
+    setting.say(f"measured {name} in {time.monotonic() - began:.0f} s")
+    return figures
+
+
+async def measure_all(modules: Sequence[ModuleType], setting: Setting) -> list[Figure]:
+    """All of them, one after the other."""
+    return [figure for module in modules for figure in await measured(module, setting)]
+
+
+def document(figures: Sequence[Figure], rounds: int, began: datetime, versions_of: dict[str, str]) -> JsonObject:
+    """What is kept of a run."""
+    return {
+        "kind": "BenchResult",
+        "began": began.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
+        "rounds": rounds,
+        "machine": machine(),
+        "versions": versions_of,
+        "met": are_met(figures),
+        "figures": [figure.to_json() for figure in figures],
+    }
+
+
+def are_met(figures: Sequence[Figure]) -> bool:
+    """Whether something was measured, and every bar is kept."""
+    return bool(figures) and all(figure.is_met for figure in figures)
+
+
+async def run(modules: Sequence[ModuleType], folder: Path, console: Console, **sizes: int) -> list[Figure]:
+    """Measure with control planes that are started when first asked for, and ended at the end."""
+    async with AsyncExitStack() as stack:
+        running: list[Planes] = []
+
+        def say(line: str) -> None:
+            console.print(line, style="dim")
+
+        async def planes() -> Planes:
+            if not running:
+                running.append(await stack.enter_async_context(started(folder / "planes", setting.clusters, say)))
+            return running[0]
+
+        setting = Setting(folder=folder, say=say, planes=planes, **sizes)
+        return await measure_all(modules, setting)
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Rounds of each measure.")
+@click.option("--clusters", default=30, show_default=True, type=click.IntRange(1, 40), help="Real control planes.")
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="At least, of a percentile.")
+@click.option("--only", default="", metavar="NAME,…", help="Only these files of tests/bench/measures.")
+@click.option("--save", type=click.Path(path_type=Path), default=None, help="Where the figures are kept.")
+def main(only: str, save: Path | None, **sizes: int) -> None:
+    """Measure what the tool costs beside the control planes themselves."""
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    began = datetime.now(UTC)
+    modules = found_measures([name for name in only.split(",") if name])
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        figures = asyncio.run(run(modules, Path(folder), console, **sizes))
+    path = save or RESULTS / f"{began:%Y%m%dT%H%M%SZ}.json"
+    write(path, document(figures, sizes["rounds"], began, versions()))
+    console.print()
+    console.print(table(figures))
+    for figure in figures:
+        if figure.reason:
+            console.print(f"\n{figure.measure}: {figure.name}: {figure.reason}")
+    console.print(f"\nkept in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    sys.exit(0 if are_met(figures) else 1)
+
+
+if __name__ == "__main__":
+    main()
