@@ -22,7 +22,7 @@ USUAL := not long and not ui and not traffic
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
-	bench-isolation bench reference package lock clean
+	bench-isolation bench kill-points reference package lock clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -124,6 +124,9 @@ bench-quick: install binaries  ## Measure the promised times, best of 5 (RUNS=n)
 
 bench-isolation: install binaries  ## Measure what three hanging clusters cost seven others (RUNS=n)
 	$(BIN)/python tests/bench/isolation.py --runs $(RUNS)
+
+kill-points: install binaries  ## Write down anew after which records tests kill runs (after a change of what is sent)
+	$(BIN)/python -m tests.cluster.killing.record
 
 reference: install  ## Write docs/reference.md anew from the schemas
 	$(BIN)/python .ci/reference.py

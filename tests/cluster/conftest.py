@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,9 @@ class ControlPlanes:
             list(pool.map(lambda cluster: self.kubectl(cluster, *arguments, check=check), self.clusters))
 
 
-@pytest.fixture(scope="session")
-def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
-    directory = tmp_path_factory.mktemp("control-planes") / "sandbox"
+@contextmanager
+def started_control_planes(directory: Path) -> Iterator[ControlPlanes]:
+    """Three of them in this folder, until the end of the block."""
     sandbox.up(directory, 3, lambda line: None)
     fleet_file = directory / "fleet.yaml"
     fleet = yaml.safe_load(fleet_file.read_text())
@@ -67,6 +68,12 @@ def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
         )
     finally:
         sandbox.down(directory)
+
+
+@pytest.fixture(scope="session")
+def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
+    with started_control_planes(tmp_path_factory.mktemp("control-planes") / "sandbox") as planes:
+        yield planes
 
 
 @pytest.fixture

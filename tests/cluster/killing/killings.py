@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.conftest import ControlPlanes, Finished
 from tests.cluster.killing.livestate import JsonObject, difference
-from tests.cluster.killing.points import Point, points_of, recorded_points
+from tests.cluster.killing.points import Point, difference_of, points_of, recorded_points
 from tests.cluster.killing.scenery import STORIES
 from tests.cluster.killing.stage import Stage
 
@@ -117,10 +117,7 @@ def cases_of(story: str, *ways: Way, sample: Iterable[tuple[str, str]]) -> list[
     ]
 
 
-def missing_points(undisturbed: Undisturbed, story: str) -> str:
-    """How the recorded points differ from those of a run, in words; empty where they do not."""
-    live, recorded = [str(point) for point in undisturbed.points], [str(point) for point in recorded_points(story)]
-    new, gone = sorted({*live} - {*recorded}), sorted({*recorded} - {*live})
-    if not new and not gone:
-        return ""
-    return "\n".join([f"not recorded: {new}", f"no longer there: {gone}", f"write into {story}.txt:", *live])
+def check_recorded(undisturbed: Undisturbed, story: str) -> None:
+    """Fail where the points on record are not those of a run: a new kind of record must not go untested."""
+    if differs := difference_of(undisturbed.points, recorded_points(story)):
+        pytest.fail(f"{differs}\n`make kill-points` writes the lists anew", pytrace=False)

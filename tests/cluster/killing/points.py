@@ -18,6 +18,16 @@ _DIGEST = re.compile(r"(?<![0-9a-z])[0-9a-f]{8,64}(?![0-9a-z])")
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TOLD = ("verb", "object", "moment", "standing", "want", "to", "failure")
 """What tells one record from another, of all that they say."""
+_REPEATS: Mapping[str, int] = {
+    EventType.OBSERVED: 1,
+    EventType.FOUND: 1,
+    EventType.SOAKING: 1,
+    EventType.CHECKED: 1,
+    EventType.LAST_POD_GONE: 1,
+    EventType.GUARD_TRIED: 2,
+    EventType.REVERTED: 0,
+}
+"""What a run looks at once more where a busy machine made it wait: how often it does so in any case, in one item."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,8 @@ class Naming:
     """Names the records of one run in their order: alike ones are numbered, names and digests of the test are left out.
 
     What happens in one cluster happens side by side, so the order of records differs from run to run. What they are
-    does not, but for what was refused and tried again: that is named as if it had happened once.
+    does not, but for what was refused and tried again: that is named as if it had happened once; and what a run looks
+    at again where it had to wait is left out.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -59,9 +70,10 @@ class Naming:
             return None
         words = f"{type_} {what}".strip()
         self._seen[words] += 1
-        if self._seen[words] == 1:
-            return words
-        return None if type_ == EventType.OBSERVED else f"{words} #{self._seen[words]}"
+        count = self._seen[words]
+        if count > _REPEATS.get(type_, count):
+            return None
+        return words if count == 1 else f"{words} #{count}"
 
     def name_event(self, event: Event) -> str | None:
         """The name of what is about to be recorded."""
@@ -90,3 +102,12 @@ def _points(records: Iterable[Mapping[str, Any]], naming: Naming) -> Iterator[Po
 def recorded_points(story: str) -> tuple[Point, ...]:
     """The kill points of a story, as an undisturbed run had them when the list was last made."""
     return tuple(Point.read(line) for line in (LISTS / f"{story}.txt").read_text().splitlines())
+
+
+def difference_of(live: Iterable[Point], recorded: Iterable[Point]) -> str:
+    """How the points of a run differ from those on record, in words; empty where they do not."""
+    new, gone = {str(point) for point in live}, {str(point) for point in recorded}
+    parts = [
+        f"{what}: {', '.join(sorted(found))}" for what, found in (("new", new - gone), ("gone", gone - new)) if found
+    ]
+    return "; ".join(parts)

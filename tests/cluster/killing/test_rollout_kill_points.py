@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.killing.killings import Case, Killings, cases_of, missing_points
+from tests.cluster.killing.killings import Case, Killings, cases_of, check_recorded
 from tests.cluster.killing.scenery import NEW
 
 STORY = "rollout"
@@ -13,7 +13,7 @@ SAMPLE = (("before answered eu-west-1 two create apps/Deployment NS/server", "re
 
 def test_the_recorded_points_are_those_of_an_undisturbed_run(killings: Killings) -> None:
     """A new kind of record is a new kill point: it must not go untested."""
-    assert not missing_points(killings.undisturbed(STORY), STORY)
+    check_recorded(killings.undisturbed(STORY), STORY)
 
 
 def test_the_new_image_is_everywhere(killings: Killings) -> None:
