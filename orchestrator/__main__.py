@@ -5,15 +5,43 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import FrameType
 
-from orchestrator.cli.app import run
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code, whenever a signal comes: 130, and never a traceback."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            os._exit(130)
+        asked.append(number)
+
+    # The imports take a while, and a KeyboardInterrupt in their midst would be a traceback of ours.
+    _on_signals(note)
+    from orchestrator.cli.app import report_interruption, run
+
+    arguments = sys.argv[1:]
     # Until a run listens to it, SIGTERM is what SIGINT is.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = run(sys.argv[1:])
+    _on_signals(signal.default_int_handler)
+    try:
+        code = report_interruption(arguments) if asked else run(arguments)
+        _flush()
+    except KeyboardInterrupt:
+        code = 130
+    # All is told: what is left to do is to end.
+    _on_signals(lambda number, frame: os._exit(code))
+    sys.exit(code)
+
+
+def _on_signals(handler: signal._HANDLER) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, handler)
+
+
+def _flush() -> None:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -21,7 +49,6 @@ def main() -> None:
         # Whoever read it has seen enough. What is left would fail once more at exit, with a code of its own (Python's
         # documentation of `signal`, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -114,13 +114,17 @@ def run(arguments: Sequence[str]) -> int:
     except OrchestratorError as error:
         code = _report(error, arguments)
     except (click.Abort, KeyboardInterrupt):
-        code = _report(
-            _Interrupted("interrupted", hint="`orchestrator runs list` tells what was begun, if anything"), arguments
-        )
+        code = report_interruption(arguments)
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
     return code if isinstance(code, int) else 0
+
+
+def report_interruption(arguments: Sequence[str]) -> int:
+    """Say that a command line ended because of a signal, in the form that it asks for; its exit code."""
+    words = "`orchestrator runs list` tells what was begun, if anything"
+    return _report(_Interrupted("interrupted", hint=words), arguments)
 
 
 class _Interrupted(OrchestratorError):

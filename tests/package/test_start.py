@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -33,3 +34,33 @@ def test_nothing_heavy_is_imported_before_a_command_runs(arguments: tuple[str, .
 
     assert {"orchestrator", "click"} <= packages, "the interpreter did not report what it imported"
     assert packages.isdisjoint(HEAVY)
+
+
+INTERRUPTED_WHILE = """
+import builtins, os, signal, sys
+
+real = builtins.__import__
+
+def interrupting(name, *rest):
+    if name == {module!r}:
+        builtins.__import__ = real
+        os.kill(os.getpid(), signal.{signal})
+    return real(name, *rest)
+
+builtins.__import__ = interrupting
+from orchestrator.__main__ import main
+
+sys.argv[1:] = ["status", "-o", "json"]
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["click", "difflib"])
+def test_a_signal_while_it_starts_is_an_end_like_any_other(module: str, name: str) -> None:
+    """Before the first line of a command has run: 130 and one document, no traceback."""
+    words = INTERRUPTED_WHILE.format(module=module, signal=name)
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr
+    assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+    assert done.stderr.strip() == ""
