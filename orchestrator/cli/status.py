@@ -40,12 +40,15 @@ def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form
       orchestrator status --watch
       orchestrator status -o json | jq '.items[] | select(.verdict != "verified")'
     """
-    from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
     from orchestrator.errors import UsageError
 
     if not watch:
-        return print_result(run(_status(settings, models, **options)), form)
+        found = run(_status(settings, models, **options))
+        # Tables are made when there is something to put into them: until then clusters answer.
+        from orchestrator.cli._render import print_result
+
+        return print_result(found, form)
     if form != "table":
         raise UsageError("--watch prints a table", hint=f"without --watch, `-o {form}` prints one document")
     run(_watch(settings, models, **options))

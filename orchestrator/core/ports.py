@@ -232,7 +232,11 @@ class Journal(Protocol):
     """Where a run writes what it is about to do, before it does it, and what came of it."""
 
     def record(self, event: Event) -> None:
-        """Append and make durable before returning."""
+        """Append, in order; the end of this process takes nothing of it away."""
+        ...
+
+    async def make_durable(self) -> None:
+        """Return when nothing that was recorded before can be lost with the machine either."""
         ...
 
 

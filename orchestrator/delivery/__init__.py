@@ -5,6 +5,7 @@ judged elsewhere. It never acts on another cluster than the pinned one, never go
 failed, follows no redirect, and lets no cluster's text become a path.
 """
 
+from orchestrator.delivery import importing  # noqa: F401 - before anything else imports aiohttp
 from orchestrator.delivery.client import KubernetesCluster
 from orchestrator.delivery.clock import SystemClock
 from orchestrator.delivery.connection import FleetConnection, connect

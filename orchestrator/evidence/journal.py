@@ -24,6 +24,7 @@ from orchestrator.core.schema import API_VERSION
 from orchestrator.core.text import printable
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.evidence.private import make_private, run_digest
+from orchestrator.evidence.syncing import GroupSync
 
 FILE_NAME: Final = "journal.jsonl"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
@@ -149,24 +150,33 @@ class FileJournal:
         self._size = 0
         self._hash = _START
         self._seq = 0
+        self._sync = GroupSync(self._note)
 
     def record(self, event: Event) -> None:
-        """Append and make durable before returning; a disk that refuses is noted in `incomplete`, never raised."""
+        """Append; a disk that refuses is noted in `incomplete`, never raised.
+
+        What is recorded outlives this process at once, and the machine after `make_durable` or `close`.
+        """
         if not self._due:
             return
         try:
             self._append(event)
         except (OSError, OrchestratorError) as error:
-            self.incomplete = True
-            self.fault = self.fault or str(error)
+            self._note(error)
             self._cut_back()
         finally:
             # A number is spent also when the record was lost, so that a reader sees the gap.
             self._seq += 1
 
-    def close(self) -> None:
-        """Close the file; recording opens it again."""
+    async def make_durable(self) -> None:
+        """Return when everything recorded so far is on the disk; a disk that refuses is noted, never raised."""
         if self._file is not None:
+            await self._sync.settle(self._file)
+
+    def close(self) -> None:
+        """Make durable and close the file; recording opens it again."""
+        if self._file is not None:
+            self._sync.settle_now(self._file)
             os.close(self._file)
             self._file = None
 
@@ -177,7 +187,7 @@ class FileJournal:
         remaining = memoryview(line)
         while remaining:
             remaining = remaining[os.write(file, remaining) :]
-        os.fsync(file)
+        self._sync.append()
         self._size += len(line)
         self._hash = digest
 
@@ -199,6 +209,10 @@ class FileJournal:
         self._file, self._size = file, contents.intact_bytes
         self._hash, self._seq = contents.last_hash, max(self._seq, contents.next_seq)
         return file
+
+    def _note(self, error: Exception) -> None:
+        self.incomplete = True
+        self.fault = self.fault or str(error)
 
     def _cut_back(self) -> None:
         """Remove what a failed write left of its line, or the next record would be glued to it."""

@@ -107,6 +107,7 @@ class _Takedown:
             checks=ports.checks,
             clock=ports.clock,
             emit=self._pass_on,
+            make_durable=ports.journal.make_durable,
             ensure_lock=ensure_lock,
             stop=self._options.stop,
             guard_prover=ports.guard_prover,

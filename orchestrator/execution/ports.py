@@ -80,6 +80,8 @@ class ClusterPorts:
     clock: Clock
     emit: Callable[[Event], None]
     """Journals an event, then tells it; progress is only told."""
+    make_durable: Callable[[], Awaitable[None]]
+    """Returns when everything that was journaled is on the disk: to be awaited before anything is sent."""
     ensure_lock: Callable[[str], Awaitable[None]]
     """Returns only while the lock on this model is fresh; raises `LockLost` or another `ClusterError`."""
     stop: asyncio.Event

@@ -179,6 +179,7 @@ class _Restore:
             checks=ports.checks,
             clock=ports.clock,
             emit=self._pass_on,
+            make_durable=ports.journal.make_durable,
             ensure_lock=partial(self._locks.ensure, cluster),
             stop=self._options.stop,
         )

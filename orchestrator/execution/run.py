@@ -226,6 +226,7 @@ class _Run:
             checks=ports.checks,
             clock=ports.clock,
             emit=self._pass_on,
+            make_durable=ports.journal.make_durable,
             ensure_lock=partial(self._locks.ensure, name),
             stop=self._options.stop,
         )

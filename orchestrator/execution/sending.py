@@ -68,6 +68,7 @@ class Sender:
             raise Interrupted
         about = {"verb": verb, "object": str(ref), **data}
         self.emit(EventType.SENDING, about)
+        await self.ports.make_durable()
         try:
             # After the journal, which may have waited for a disk: freshness is judged at the last moment.
             await self.ports.ensure_lock(self.model)

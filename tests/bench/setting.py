@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.bench.planes import Planes
 
 PYTHON = sys.executable
+_DROPPED = frozenset({"KUBECONFIG", "ORCHESTRATOR_STATE", "PYTHONDONTWRITEBYTECODE"})
+"""Of the caller's environment: its cluster, its runs, and what would make every start compile everything anew."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,5 +41,5 @@ class Setting:
 
     def environment(self) -> dict[str, str]:
         """For our own processes: a state folder of the benchmark's own, and nothing of the caller's cluster."""
-        kept = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "ORCHESTRATOR_STATE")}
+        kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
         return {**kept, "ORCHESTRATOR_STATE": str(self.folder / "state"), "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}

@@ -261,9 +261,14 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.durable = 0
+        """How many events had been recorded when somebody last waited for the disk."""
 
     def record(self, event: Event) -> None:
         self.events.append(event)
+
+    async def make_durable(self) -> None:
+        self.durable = len(self.events)
 
 
 class SilentProber:

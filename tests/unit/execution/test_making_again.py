@@ -33,6 +33,9 @@ def sender(cluster: Any) -> Sender:
     async def ensure_lock(model: str) -> None:
         return None
 
+    async def make_durable() -> None:
+        return None
+
     ports = ClusterPorts(
         writer=cluster,
         verifier=ToldVerifier(),
@@ -40,6 +43,7 @@ def sender(cluster: Any) -> Sender:
         checks={},
         clock=JumpingClock(),
         emit=lambda event: None,
+        make_durable=make_durable,
         ensure_lock=ensure_lock,
         stop=asyncio.Event(),
     )

@@ -44,6 +44,7 @@ async def test_every_write_of_an_item_is_journaled_before_it_is_sent_and_after_i
     def note(verb: str, ref: ObjectRef) -> ClusterError | None:
         if ref.kind != "Lease" and verb not in ("get", "list"):
             seen.append((f"{verb} {ref}", len(world.journal.events)))
+            assert world.journal.durable == len(world.journal.events), "sent before the disk had what was journaled"
         return None
 
     world.clusters["a"].failing = note
