@@ -143,7 +143,8 @@ def _without_secrets(change: Change) -> Iterator[tuple[str, Any, Any]]:
 
     digest = numbered_digest()
     for field in change.fields:
-        shown = redact({"path": field.path, "before": field.before, "after": field.after}, digest)
+        told = {"kind": change.ref.kind, "path": field.path, "before": field.before, "after": field.after}
+        shown = redact(told, digest)
         yield field.path, shown["before"], shown["after"]
 
 

@@ -220,6 +220,8 @@ def _is_secret_place(mapping: Mapping[Any, Any]) -> bool:
     if not isinstance(place, str):
         return False
     steps = [step for step in re.split(r"[/.\[\]]", place) if step]
-    inside = any(step in _SECRET_CONTENT or _ENVIRONMENT.fullmatch(_dashed(step)) for step in steps)
+    # Whose data it is decides, where that is told: a ConfigMap's is not a Secret's.
+    content = () if mapping.get("kind") == "ConfigMap" else _SECRET_CONTENT
+    inside = any(step in content or _ENVIRONMENT.fullmatch(_dashed(step)) for step in steps)
     copied = place.replace("~1", "/").endswith(LAST_APPLIED)
     return inside or copied or (bool(steps) and _names_secret(steps[-1]))

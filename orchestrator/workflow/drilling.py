@@ -39,7 +39,7 @@ _DRAIN = (Access("delete", "", "pods"),)
 _GUARD = tuple(
     Access(verb, "admissionregistration.k8s.io", resource)
     for resource in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
-    for verb in ("get", "create", "patch", "delete")
+    for verb in ("get", "create", "update", "patch", "delete")
 )
 
 

@@ -208,6 +208,13 @@ def test_a_change_of_a_secret_field_says_that_it_changed_and_not_into_what(place
     assert kept({"pointer": place, "before": None})["before"] is None
 
 
+def test_a_change_of_a_config_map_says_into_what_unless_its_name_calls_it_a_secret() -> None:
+    change = {"kind": "ConfigMap", "path": "data.tools", "before": "off", "after": "on"}
+    assert kept(change) == change
+    for kind, place in (("Secret", "data.tools"), ("ConfigMap", "data.api-key")):
+        assert kept({**change, "kind": kind, "path": place})["after"] == hidden("on")
+
+
 def test_a_change_of_any_other_field_stays() -> None:
     change = {"path": "/spec/replicas", "before": 3, "after": 0}
     assert kept(change) == change

@@ -47,14 +47,14 @@ def test_only_a_responder_deletes_pods_and_makes_admission_policies() -> None:
     """Whoever applies playbooks from CI must not be able to refuse other people's writes."""
     viewer, operator, responder = load_roles()
     policies = {one for one in responder.accesses if one.group == "admissionregistration.k8s.io"}
-    assert {one.verb for one in policies} == {"get", "list", "create", "patch", "delete"}
+    assert {one.verb for one in policies} == {"get", "list", "create", "update", "patch", "delete"}
     assert not {*policies, Access("delete", "", "pods")} & {*viewer.accesses, *operator.accesses}
 
 
 def test_secrets_are_seen_in_our_own_namespace_only() -> None:
     accesses = [access for role in load_roles() for access in role.accesses if access.resource == "secrets"]
     assert {access.namespace for access in accesses} == {"orchestrator-system"}
-    assert {access.verb for access in accesses} == {"get", "create", "list", "delete"}
+    assert {access.verb for access in accesses} == {"get", "create", "list", "update", "delete"}
 
 
 def test_an_unknown_role_is_answered_by_those_there_are() -> None:
