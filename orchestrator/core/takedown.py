@@ -81,18 +81,23 @@ class RouteCut:
     uid: str
     answer: Answer
     fields: tuple[FieldCut, ...]
-    """Empty where it is cut already."""
+    """Empty where it is cut already, and nobody knows what it was before."""
     creates: tuple[JsonObject, ...] = ()
     """Objects that the cut route refers to (a direct response), made before it and removed at the restore."""
     left: tuple[Reason, ...] = ()
     """Rules of it that are not cut, because others share them."""
+    is_made: bool = False
+    """Whether the route was seen to be cut in just this way: an earlier run of the order has made it."""
 
     def patch(self) -> list[JsonObject]:
         """The JSON patch that cuts it, and that the API server refuses where a field is no longer what was planned on.
 
+        Empty where it is cut already.
+
         Rules are found by their place in a list: without its tests it could cut somebody else's rule.
         """
-        return [step for cut in self.fields for step in patch_of_field(cut.pointer, cut.before, cut.after)]
+        due = () if self.is_made else self.fields
+        return [step for cut in due for step in patch_of_field(cut.pointer, cut.before, cut.after)]
 
 
 def patch_of_field(pointer: str, now: Any, wanted: Any) -> tuple[JsonObject, ...]:

@@ -138,8 +138,7 @@ class Absence:
                 self._guard.status = "absent"
         self.doubts = (*self.doubts, *self._unguarded)
         await self._doubt_silent_nodes(departure)
-        settled = with_moments(settled, departure)
-        return replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at)
+        return with_moments(replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at), departure)
 
     def who_reverted(self, live: JsonObject) -> tuple[Reason, ...]:
         """Who asked for replicas again, by the field managers of a live workload that was stopped."""

@@ -31,9 +31,13 @@ class DepartureNews:
 
 
 def with_moments(settled: Settled, departure: Departure) -> Settled:
-    """The wait's end with the moments of the events; its own are those at which it looked."""
-    return replace(
-        settled,
-        stopped_at=departure.stopped_at or settled.stopped_at,
-        last_pod_gone_at=departure.last_pod_gone_at or settled.last_pod_gone_at,
-    )
+    """The wait's end with the moments of the events; its own are those at which it looked.
+
+    A controller says that it runs nothing after its pods are gone, if they go at once; none was there since, so it had
+    stopped by then.
+    """
+    stopped_at = departure.stopped_at or settled.stopped_at
+    last_pod_gone_at = departure.last_pod_gone_at or settled.last_pod_gone_at
+    if stopped_at is not None and last_pod_gone_at is not None:
+        stopped_at = min(stopped_at, last_pod_gone_at)
+    return replace(settled, stopped_at=stopped_at, last_pod_gone_at=last_pod_gone_at)

@@ -23,6 +23,8 @@ from orchestrator.guarding.attempts import Attempt, Send, create, tag, tagged
 from orchestrator.guarding.neutral import POD_NAME
 
 _PODS = Resource("", "v1", "pods", "Pod")
+_LABEL_TRY = "orchestrator.dev/try"
+"""Put on where ours is taken off: the API server gives a Job or ReplicationController without labels its template's."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ def _on_workload(found: LiveAttempts, guard: Guard, live: JsonObject, rules: Wor
         found.admitted.append(Attempt(words=f"scaling {ref} down", send=_scale(ref, down)))
     without: JsonObject = {"labels": {LABEL_MODEL: None}}
     if dig(live, "metadata", "labels", LABEL_MODEL) == guard.model:
-        send = _patch(ref, guard, {"metadata": without})
+        send = _patch(ref, guard, {"metadata": {"labels": {LABEL_MODEL: None, _LABEL_TRY: "true"}}})
         found.denied.append(Attempt(words=f"taking our label off {ref}", send=send))
     is_selected = LABEL_MODEL in dig(rules.selector(live), "matchLabels", default={})
     is_templated = rules.is_scalable and dig(template, "metadata", "labels", LABEL_MODEL) == guard.model

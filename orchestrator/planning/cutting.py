@@ -7,7 +7,7 @@ cut, and so is what could not be read or understood. It decides nothing about wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator import plugins
 from orchestrator.core.fleet import NoticeService
@@ -220,7 +220,7 @@ class _Planner:
         if was is not None:
             cut, stays = self._cut_of(was, rules)
             if cut is not None and cut.fields and all(is_cut_in(one, obj) for one in cut.fields):
-                return cut, stays
+                return replace(cut, is_made=True), stays
         return self._cut_of(obj, rules)
 
     def _cut_of(self, obj: JsonObject, rules: RouteRules) -> tuple[RouteCut | None, list[Reason]]:

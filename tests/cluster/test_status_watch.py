@@ -56,6 +56,13 @@ class Watch:
         self._reading.join(timeout=10)
         return code
 
+    def close(self) -> None:
+        """Leave nothing of it open."""
+        self.process.wait(timeout=30)
+        self._reading.join(timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def watch(workspace: TestWorkspace, control_planes: ControlPlanes, tmp_path: Path) -> Iterator[Watch]:
@@ -63,7 +70,7 @@ def watch(workspace: TestWorkspace, control_planes: ControlPlanes, tmp_path: Pat
     watching = Watch(workspace.root, workspace.model, tmp_path / "state")
     yield watching
     watching.process.kill()
-    watching.process.wait(timeout=30)
+    watching.close()
 
 
 def test_every_change_is_told_when_it_happens(
@@ -78,7 +85,7 @@ def test_every_change_is_told_when_it_happens(
     watch.wait_for(f"in {first}", "✔ verified, enabled, 1/1")
     control_planes.kubectl(first, "scale", "deployment/server", "--replicas=0", "-n", workspace.namespace)
     watch.wait_for(f"in {first}", "disabled, 0/0")
-    assert watch.end() == 130
+    assert watch.end() == 130, watch._seen
     assert not [line for line in watch._seen[3:] if second in line or third in line]
 
 

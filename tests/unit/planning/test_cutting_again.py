@@ -46,7 +46,16 @@ def test_the_same_order_plans_the_same_cut(kind: str) -> None:
     """Its fields, what they were, and all that the cut route refers to: so that the guard is drawn no narrower."""
     first, after = cut_once(kind)
     assert routes_cut("fable-5", Surroundings(objects=after)) == (first.cuts[0].ref,)
-    assert plan_again(after, samples.record_of(first.cuts[0])) == first
+    again = plan_again(after, samples.record_of(first.cuts[0]))
+    assert again == replace(first, cuts=(replace(first.cuts[0], is_made=True),))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_due_where_the_route_is_cut(kind: str) -> None:
+    """Or a later look would take the route for an open one, and a drill would try to cut it twice."""
+    first, after = cut_once(kind)
+    (again,) = plan_again(after, samples.record_of(first.cuts[0])).cuts
+    assert first.cuts[0].patch() != again.patch() == []
 
 
 def test_without_its_record_a_cut_route_is_left_as_it_is() -> None:
