@@ -102,7 +102,6 @@ SCHEMA: JsonObject = {
         "met": {"type": "boolean"},
         "figures": {
             "type": "array",
-            "minItems": 1,
             "items": {
                 "type": "object",
                 "additionalProperties": False,

@@ -34,6 +34,15 @@ _NAME = "bench"
 _AT_ONCE = 8
 """API servers that start at the same time: more of them only wait for each other."""
 _SECONDS = 900.0
+_AUDITED = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: Metadata, users: [sandbox-admin]}
+  - {level: None}
+"""
+"""Requests of people, once each (a watch twice: when it is answered and when it ends); none of the cluster's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,13 @@ class Planes:
     kubeconfig: Path
     uids: dict[str, str]
     """The uid of each cluster, by its context's name."""
-    node: str | None
-    """The node that pods name; None where a scheduler finds one."""
+    node: str
+    """The node that pods name: no scheduler finds one for them."""
+    folder: Path
+
+    def audited(self, name: str) -> Path:
+        """Where a cluster's API server writes a line for every request of people: an independent count."""
+        return self.folder / name / "audit.log"
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +102,8 @@ class _Fleet:
         write_kubeconfig(self._folder / "kubeconfig", accesses)
         self._say(f"{len(uids)} control planes are up after {time.monotonic() - began:.0f} s")
         names = [access.name for access in accesses]
-        return Planes(self._folder / "kubeconfig", dict(zip(names, uids, strict=True)), f"{_NAME}-node-a")
+        uids_by_name = dict(zip(names, uids, strict=True))
+        return Planes(self._folder / "kubeconfig", uids_by_name, f"{_NAME}-node-a", self._folder)
 
     def end(self) -> None:
         """End every process that was started, etcd last."""
@@ -114,17 +129,11 @@ class _Fleet:
         return url
 
     def _start_plane(self, layout: Layout, toolbox: Toolbox, store: str, kept: Path | None) -> str:
-        number = self._planes.index(layout)
-        prefix, pods = f"/{layout.directory.name}", f"10.{64 + number}.0.0/16"
+        credentials, pods = self._credentials(layout), f"10.{64 + self._planes.index(layout)}.0.0/16"
         if kept is not None:
-            preload.preload(self._store.socket, kept, prefix)
-        credentials = self._credentials(layout)
+            preload.preload(self._store.socket, kept, f"/{layout.directory.name}")
         (port,) = free_ports(1)
-        write_private(layout.directory / "port", str(port))
-        given = [one for one in self._arguments(pins.APISERVER, layout, port, pods) if "--etcd-servers" not in str(one)]
-        check = self._run(
-            pins.APISERVER, layout, toolbox, [f"--etcd-servers={store}", f"--etcd-prefix={prefix}", *given]
-        )
+        check = self._start_server(layout, toolbox, store, port)
         spec = RegionSpec(_NAME, layout.directory.name)
         with ApiServer(port, credentials.authority, credentials.admin) as api:
             self._wait.until(api.is_ready, f"the API server of {layout.directory.name}", check)
@@ -138,6 +147,18 @@ class _Fleet:
             uid = furnish(api, spec, pods, toolbox.files)
             self._wait.until(lambda: is_furnished(api, spec), f"the nodes of {layout.directory.name}", check)
         return uid
+
+    def _start_server(self, layout: Layout, toolbox: Toolbox, store: str, port: int) -> Callable[[], None]:
+        folder = layout.directory
+        write_private(folder / "port", str(port))
+        write_private(folder / "audit.yaml", _AUDITED)
+        shared = [
+            f"--etcd-servers={store}", f"--etcd-prefix=/{folder.name}",
+            f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}",
+        ]  # fmt: skip
+        given = self._arguments(pins.APISERVER, layout, port, "")
+        others = [one for one in given if not str(one).startswith("--etcd-servers")]
+        return self._run(pins.APISERVER, layout, toolbox, [*shared, *others])
 
     def _arguments(self, component: str, layout: Layout, port: int, pods: str) -> list[Argument]:
         return list(arguments(component, layout, port, self._credentials(layout), pods))

@@ -36,6 +36,8 @@ class Setting:
     samples: int = 1000
     strangers: int = 20_000
     """Pods of others in the cluster of the stray search."""
+    idle: float = 20.0
+    """Seconds for which an idle `status --watch` is looked at."""
     stubs: int = 1000
     """Clusters of the measures of scale."""
 

@@ -1,0 +1,106 @@
+"""`status`: how long a look at three clusters takes, and what looking on at thirty costs when nothing happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from tests.bench.figures import Figure, Wrong, ratio
+from tests.bench.ground import NAMESPACE, Ground, opened
+from tests.bench.kubectl import KUBECTL
+from tests.bench.setting import PYTHON, Setting
+
+USES_CONTROL_PLANES = True
+MODEL = "bench"
+_FEW = 3
+_SETTLE = 0.3
+"""Of the seconds that are looked at, how many are given before for everything to be shown and to come to rest."""
+_LEAST = 5.0
+
+
+async def measure(setting: Setting) -> list[Figure]:
+    """The model is on everywhere."""
+    async with opened(setting, "status") as ground:
+        ground.write_models(MODEL)
+        await ground.ours("enable", MODEL, "--all")
+        return [await _quick(ground), *await _idle(ground)]
+
+
+async def _quick(ground: Ground) -> Figure:
+    few = ground.planes.names[:_FEW]
+    flags = [flag for name in few for flag in ("--cluster", name)]
+    ours, theirs = [], []
+    for _ in range(ground.setting.rounds):
+        ours.append((await ground.ours("status", MODEL, *flags)).seconds)
+        theirs.append(await _kubectl(ground, few))
+    return Figure(
+        measure="status",
+        name=f"of {_FEW} clusters, of {_FEW} parallel kubectl get",
+        unit="times",
+        bar=2.0,
+        rounds=ratio(ours, theirs),
+        details={"status, s": sorted(ours)[len(ours) // 2], "kubectl, s": sorted(theirs)[len(theirs) // 2]},
+    )
+
+
+async def _kubectl(ground: Ground, names: list[str]) -> float:
+    """Workloads and pods, which is what `status` reads besides its own records."""
+    began = time.perf_counter()
+    base = (KUBECTL, "--kubeconfig", str(ground.planes.kubeconfig), "-n", NAMESPACE, "get", "deployments,pods")
+    await asyncio.gather(*(ground.run(*base, "--context", name) for name in names))
+    return time.perf_counter() - began
+
+
+async def _idle(ground: Ground) -> list[Figure]:
+    shares, asked = [], []
+    for _ in range(ground.setting.rounds):
+        share, requests = await _look_on(ground)
+        shares.append(100 * share)
+        asked.append(float(requests))
+    clusters = len(ground.clients)
+    return [
+        Figure(
+            measure="status", name=f"--watch of {clusters} clusters, idle: of a core", unit="%", bar=2.0,
+            rounds=tuple(shares),
+        ),
+        Figure(
+            measure="status", name=f"--watch of {clusters} clusters, idle: requests but watches", unit="requests",
+            bar=0.0, rounds=tuple(asked), details={"seconds": ground.setting.idle},
+        ),
+    ]  # fmt: skip
+
+
+async def _look_on(ground: Ground) -> tuple[float, int]:
+    """What share of a core it takes, and how many requests that are no watches the API servers saw meanwhile."""
+    process = await asyncio.create_subprocess_exec(
+        PYTHON, "-m", "orchestrator", "-C", str(ground.root), "status", "--watch", env=ground.setting.environment(),
+        stdin=subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    shown = asyncio.create_task(process.stdout.read() if process.stdout else asyncio.sleep(0, b""))
+    try:
+        await asyncio.sleep(max(_LEAST, _SETTLE * ground.setting.idle))
+        lines, seconds, began = _lines(ground), _processor_seconds(process.pid), time.perf_counter()
+        await asyncio.sleep(ground.setting.idle)
+        share = (_processor_seconds(process.pid) - seconds) / (time.perf_counter() - began)
+        asked = _lines(ground) - lines
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+    if (await shown).count(MODEL.encode()) < len(ground.clients):
+        raise Wrong("`status --watch` did not show every cluster")
+    return share, asked
+
+
+def _lines(ground: Ground) -> int:
+    """How many requests that are no watches the API servers have seen so far."""
+    logs = (ground.planes.audited(name).read_bytes().splitlines() for name in ground.planes.names)
+    return sum(json.loads(line)["verb"] != "watch" for log in logs for line in log)
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0

@@ -1,0 +1,80 @@
+"""The search for strays in a cluster that is full of others' pods: it must not be felt by any other cluster's pipeline.
+
+The search runs in a process of its own, which measures itself: how long its loop was ever blocked, and how much memory
+it took at most. The pods are real objects of a real API server, and none of them is the model's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from tests.bench.figures import Figure, Wrong
+from tests.bench.floor import Client
+from tests.bench.ground import Ground, opened
+from tests.bench.setting import PYTHON, Setting
+
+USES_CONTROL_PLANES = True
+MODEL = "bench"
+_OTHERS = "others"
+_AT_ONCE = 32
+
+
+async def measure(setting: Setting) -> list[Figure]:
+    """All pods of others stand in the first cluster."""
+    async with opened(setting, "stray-search") as ground:
+        ground.write_models(MODEL)
+        name, client = next(iter(ground.clients.items()))
+        await ground.ours("enable", MODEL, "--all")
+        await _crowd(client, setting.strangers, ground)
+        try:
+            runs = [await _search(ground, name) for _ in range(setting.rounds)]
+        finally:
+            await client.send("DELETE", f"/api/v1/namespaces/{_OTHERS}/pods?gracePeriodSeconds=0")
+    crowd = f"of {setting.strangers} pods of others"
+    return [
+        Figure(
+            measure="stray search", name=f"{crowd}: the loop blocked at most", unit="ms", bar=20.0,
+            rounds=tuple(1000 * one["blocked"] for one in runs),
+            details={"search, s": runs[0]["seconds"], "pods found": runs[0]["found"]},
+        ),
+        Figure(
+            measure="stray search", name=f"{crowd}: memory at most", unit="MB", bar=100.0,
+            rounds=tuple(one["memory"] / 1e6 for one in runs),
+        ),
+    ]  # fmt: skip
+
+
+async def _search(ground: Ground, cluster: str) -> dict[str, float]:
+    script = [PYTHON, "-m", "tests.bench.searching", str(ground.root), cluster, MODEL]
+    ran = await ground.run(*script)
+    found: dict[str, float] = json.loads(ran.document)
+    if found["found"] != ground.setting.pods:
+        raise Wrong(f"the search found {found['found']} pods of the model, not {ground.setting.pods}")
+    return found
+
+
+async def _crowd(client: Client, count: int, ground: Ground) -> None:
+    """Pods as they are in large clusters, with environment and volumes; no node takes them."""
+    await client.send("POST", "/api/v1/namespaces", {"metadata": {"name": _OTHERS}})
+    ground.setting.say(f"creating {count} pods of others …")
+    numbers = iter(range(count))
+
+    async def create() -> None:
+        for number in numbers:
+            await client.send("POST", f"/api/v1/namespaces/{_OTHERS}/pods", _pod(number))
+
+    await asyncio.gather(*(create() for _ in range(_AT_ONCE)))
+
+
+def _pod(number: int) -> dict[str, object]:
+    environment = [{"name": f"SETTING_{one}", "value": f"value-{one}-of-{number}"} for one in range(10)]
+    container = {"name": "server", "image": "registry.example/other:1", "env": environment, "command": ["serve"]}
+    return {
+        "metadata": {"name": f"other-{number}", "labels": {"app": f"other-{number % 50}", "tier": "batch"}},
+        "spec": {
+            "containers": [container, {**container, "name": "sidecar"}],
+            "volumes": [{"name": "cache", "emptyDir": {}}],
+            "schedulerName": "none",
+        },
+    }
