@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 
 class EventType(StrEnum):
@@ -51,3 +51,15 @@ class Event:
     model: str | None = None
     step: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal(Protocol):
+    """Where a run writes what it is about to do, before it does it, and what came of it."""
+
+    def record(self, event: Event) -> None:
+        """Append, in order; the end of this process takes nothing of it away."""
+        ...
+
+    async def make_durable(self) -> None:
+        """Return when nothing that was recorded before can be lost with the machine either."""
+        ...

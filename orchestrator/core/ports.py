@@ -13,7 +13,6 @@ from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource
 
 if TYPE_CHECKING:
-    from orchestrator.core.events import Event
     from orchestrator.core.observation import Departure, Settled, Subject, Traces
     from orchestrator.core.takedown import Guard, GuardProof, NeutralSurvey, Workload
     from orchestrator.core.verdict import Judgement, Reason
@@ -225,18 +224,6 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
-
-
-class Journal(Protocol):
-    """Where a run writes what it is about to do, before it does it, and what came of it."""
-
-    def record(self, event: Event) -> None:
-        """Append, in order; the end of this process takes nothing of it away."""
-        ...
-
-    async def make_durable(self) -> None:
-        """Return when nothing that was recorded before can be lost with the machine either."""
         ...
 
 

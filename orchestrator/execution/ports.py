@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.core.events import Event
-from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Journal, Prober, Verifier
+from orchestrator.core.events import Event, Journal
+from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.execution.begun import Begun
 
