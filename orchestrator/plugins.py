@@ -28,6 +28,12 @@ def kinds() -> Mapping[GroupKind, Kind]:
 
 
 @cache
+def switched() -> frozenset[GroupKind]:
+    """Kinds that are switched by their number of replicas, written through `/scale`."""
+    return frozenset(key for key, kind in kinds().items() if kind.workload is not None and kind.workload.is_scalable)
+
+
+@cache
 def checks() -> Mapping[str, Check]:
     """Every check that a file in `checks/` describes, by the name that steps use."""
     return _find("orchestrator.checks", Check, lambda check: check.key)

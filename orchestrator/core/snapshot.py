@@ -9,15 +9,10 @@ from orchestrator.core.attestations import Attestation
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold, Lift, standing_holds
 from orchestrator.core.model import Adoption
-from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef
+from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.ports import Identity
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Reason
-
-SWITCHED = frozenset(
-    {GroupKind("apps", "Deployment"), GroupKind("apps", "StatefulSet"), GroupKind("apps", "ReplicaSet")}
-)
-"""Kinds that are switched by their number of replicas, written through `/scale`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from orchestrator.core.model import Adoption
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.ports import ClusterReader, ClusterWriter, Identity
 from orchestrator.core.records import CATALOGUE, CatalogueEntry
-from orchestrator.core.snapshot import SWITCHED, ClusterSnapshot, Preview, SnapshotRequest
+from orchestrator.core.snapshot import ClusterSnapshot, Preview, SnapshotRequest
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import ClusterError, Conflict, Gone, NotFound, Overloaded, Unreachable
@@ -150,7 +150,7 @@ class _Look:
 
     async def at_scalers(self, refs: Iterable[ObjectRef]) -> None:
         """The autoscalers of every namespace in which there is, or may be, a workload among these."""
-        places = sorted({ref.namespace for ref in refs if ref.group_kind in SWITCHED} - self.searched)
+        places = sorted({ref.namespace for ref in refs if ref.group_kind in plugins.switched()} - self.searched)
         self.searched.update(places)
         kinds = [kind.resource for kind in plugins.kinds().values() if kind.scaler]
         await _together(self._at_scalers(resource, places) for resource in kinds if places)

@@ -10,11 +10,11 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from orchestrator import plugins
 from orchestrator.core.kind import Wanted
 from orchestrator.core.objects import ObjectRef, ref_of
 from orchestrator.core.observation import Subject
 from orchestrator.core.ports import GuardProver
-from orchestrator.core.snapshot import SWITCHED
 from orchestrator.core.takedown import NeutralSurvey
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason, Want
@@ -34,7 +34,7 @@ _PROOF_SECONDS: Final = 10.0
 def dark_subject(subject: Subject) -> Subject:
     """The same model, wanted off."""
     expectations = tuple(
-        replace(one, manifest=None, wanted=Wanted(replicas=0 if one.ref.group_kind in SWITCHED else None))
+        replace(one, manifest=None, wanted=Wanted(replicas=0 if one.ref.group_kind in plugins.switched() else None))
         for one in subject.expectations
     )
     return replace(subject, want=Want.DISABLED, revision=None, expectations=expectations)

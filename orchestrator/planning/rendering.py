@@ -16,7 +16,6 @@ from orchestrator import plugins
 from orchestrator.core.model import Model, Patch, Profile
 from orchestrator.core.objects import ANNOTATION_REVISION, LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.records import revision_of
-from orchestrator.core.snapshot import SWITCHED
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import Wish
 from orchestrator.errors import UsageError
@@ -26,8 +25,6 @@ from orchestrator.planning.patches import merge_json, merge_strategic
 Namespaced = Mapping[tuple[str, str], bool]
 """By (apiVersion, kind): whether it lives in namespaces, as a cluster's discovery says."""
 
-SCALED_KINDS = SWITCHED
-"""Kinds that are switched by `/scale`."""
 SHARED_KINDS: Final = frozenset(
     {GroupKind("", "Namespace"), GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")}
 )
@@ -193,7 +190,7 @@ def _wanted_replicas(wish: Wish, manifests: list[JsonObject]) -> dict[ObjectRef,
     wanted: dict[ObjectRef, int] = {}
     for manifest in manifests:
         ref = ref_of(manifest)
-        if ref.group_kind in SCALED_KINDS:
+        if ref.group_kind in plugins.switched():
             named = named_replicas(wish, ref.name)
             wanted[ref] = int(dig(manifest, "spec", "replicas", default=1)) if named is None else named
     if not wish.model.adopt:
@@ -212,7 +209,7 @@ def _check_names(wish: Wish, known: set[str]) -> None:
 
 
 def _without_replicas(manifest: JsonObject) -> JsonObject:
-    if ref_of(manifest).group_kind not in SCALED_KINDS:
+    if ref_of(manifest).group_kind not in plugins.switched():
         return manifest
     return {**manifest, "spec": {key: value for key, value in manifest.get("spec", {}).items() if key != "replicas"}}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator import plugins
 from orchestrator.core.fleet import Cluster, Fleet
 from orchestrator.core.holds import Hold, Lift, RestoreRecord
 from orchestrator.core.kind import Wanted
@@ -19,7 +20,7 @@ from orchestrator.core.plan import Change, ClusterPlan, ItemPlan, Plan, WavePlan
 from orchestrator.core.playbook import DEFAULT_PROGRESS_DEADLINE, OnFailure, Strategy
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.schema import Seconds
-from orchestrator.core.snapshot import SWITCHED, ClusterSnapshot
+from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.takedown import Guard, Restoration
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.planning.scaling import Scalers, replicas_of, scale_change, scalers_among
@@ -228,7 +229,7 @@ def _wanted(
     one: Expectation, recorded: Mapping[ObjectRef, int], snapshot: ClusterSnapshot, owners: Scalers
 ) -> int | None:
     """The number on record; without one, what is there; an autoscaler's number is its own, once it is above zero."""
-    if one.ref not in recorded and one.ref.group_kind not in SWITCHED:
+    if one.ref not in recorded and one.ref.group_kind not in plugins.switched():
         return None
     live = snapshot.live.get(one.ref)
     number = recorded.get(one.ref, replicas_of(live) if live else None)
@@ -238,7 +239,7 @@ def _wanted(
 def _switched_off(subject: Subject) -> Subject:
     """The same model, which was off before the takedown as well, and is to stay so."""
     expectations = tuple(
-        replace(one, manifest=None, wanted=Wanted(replicas=0 if one.ref.group_kind in SWITCHED else None))
+        replace(one, manifest=None, wanted=Wanted(replicas=0 if one.ref.group_kind in plugins.switched() else None))
         for one in subject.expectations
     )
     # Where nothing of it was ever on record its marks are looked for everywhere.

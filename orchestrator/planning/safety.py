@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator import plugins
 from orchestrator.core.fleet import SafetyRule
 from orchestrator.core.objects import dig
 from orchestrator.core.plan import WavePlan
@@ -18,7 +19,6 @@ from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.core.verdict import Reason, Want
 from orchestrator.core.wish import PlanRequest
 from orchestrator.errors import UsageError
-from orchestrator.planning.rendering import SCALED_KINDS
 from orchestrator.planning.scaling import replicas_of
 from orchestrator.planning.subjects import refs_of
 
@@ -138,12 +138,12 @@ def _is_on(model: str, snapshot: ClusterSnapshot) -> bool:
     entry = snapshot.entries.get(model)
     if entry is None or entry.want is not Want.ENABLED or snapshot.held_by(model):
         return False
-    workloads = [ref for ref in refs_of(entry) if ref.group_kind in SCALED_KINDS]
+    workloads = [ref for ref in refs_of(entry) if ref.group_kind in plugins.switched()]
     return any(ref in snapshot.live and replicas_of(snapshot.live[ref]) > 0 for ref in workloads)
 
 
 def _ready(model: str, snapshot: ClusterSnapshot) -> int:
-    workloads = [ref for ref in refs_of(snapshot.entries[model]) if ref.group_kind in SCALED_KINDS]
+    workloads = [ref for ref in refs_of(snapshot.entries[model]) if ref.group_kind in plugins.switched()]
     return sum(int(dig(snapshot.live.get(ref), "status", "readyReplicas", default=0)) for ref in workloads)
 
 

@@ -11,7 +11,7 @@ from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.core.wish import Wish
 from orchestrator.planning.draft import Draft
-from orchestrator.planning.rendering import SCALED_KINDS, Rendering
+from orchestrator.planning.rendering import Rendering
 from orchestrator.planning.scaling import Scalers, replicas_of, scale_change
 from orchestrator.planning.subjects import refs_of
 
@@ -31,7 +31,7 @@ def stop(
     refs = tuple(dict.fromkeys((*map(ref_of, rendering.own), *(refs_of(previous) if previous else ()), *adopted)))
     live = {ref: found for ref in refs if (found := snapshot.live.get(ref) or adopted.get(ref))}
     running = {
-        ref: replicas_of(obj) for ref, obj in live.items() if ref.group_kind in SCALED_KINDS and replicas_of(obj)
+        ref: replicas_of(obj) for ref, obj in live.items() if ref.group_kind in plugins.switched() and replicas_of(obj)
     }
     foreign = {} if take_over else {ref: owner for ref in running if (owner := _other_owner(live[ref], name))}
     running = {ref: now for ref, now in running.items() if ref not in foreign}
@@ -39,7 +39,7 @@ def stop(
     return Draft(
         changes=tuple(scale_change(ref, live[ref], now, 0) for ref, now in running.items()),
         expectations=tuple(
-            Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None))
+            Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in plugins.switched() else None))
             for ref in refs
             if ref not in foreign
         ),
@@ -80,11 +80,11 @@ def _unstoppable(live: dict[ObjectRef, JsonObject]) -> tuple[Reason, ...]:
     return tuple(
         Reason(code="not-switched", message=f"a {ref.kind} is not switched by this tool", object=str(ref))
         for ref in live
-        if ref.group_kind not in SCALED_KINDS and (kind := kinds.get(ref.group_kind)) and kind.workload
+        if ref.group_kind not in plugins.switched() and (kind := kinds.get(ref.group_kind)) and kind.workload
     )
 
 
 def _wakers(running: dict[ObjectRef, int], live: dict[ObjectRef, JsonObject], scalers: Scalers) -> tuple[Reason, ...]:
     """Autoscalers that could bring a stopped workload back."""
-    reasons = (reason for ref in live if ref.group_kind in SCALED_KINDS for reason in scalers.wakers(ref))
+    reasons = (reason for ref in live if ref.group_kind in plugins.switched() for reason in scalers.wakers(ref))
     return tuple(dict.fromkeys(reasons))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestrator import plugins
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.kind import Wanted
 from orchestrator.core.model import Model
@@ -12,7 +13,7 @@ from orchestrator.core.observation import Expectation, Subject
 from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.verdict import Want
 from orchestrator.core.wish import Wish
-from orchestrator.planning.rendering import SCALED_KINDS, render
+from orchestrator.planning.rendering import render
 from orchestrator.planning.scaling import Scalers, scalers_among
 
 
@@ -41,7 +42,7 @@ def subject_of_wish(wish: Wish) -> Subject:
     """Everything that the documents name, to be looked for where nobody said whether it should be there."""
     refs = render(wish).refs
     expectations = [
-        Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in SCALED_KINDS else None)) for ref in refs
+        Expectation(ref, None, Wanted(replicas=0 if ref.group_kind in plugins.switched() else None)) for ref in refs
     ]
     return subject_of(wish.model, wish.cluster, Want.DISABLED, expectations, None)
 
@@ -70,7 +71,7 @@ def subject_of_entry(
 
 def _recorded_replicas(entry: CatalogueEntry, ref: ObjectRef, owners: Scalers) -> int | None:
     if entry.want is Want.DISABLED:
-        return 0 if ref.group_kind in SCALED_KINDS else None
+        return 0 if ref.group_kind in plugins.switched() else None
     return None if owners.own(ref) else entry.replicas.get(str(ref))
 
 
