@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.core.comparison import changed_fields, differences
 from orchestrator.core.kind import Wanted
-from orchestrator.core.objects import LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.objects import FIELD_MANAGER, LABEL_MODEL, GroupKind, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.observation import Expectation
 from orchestrator.core.plan import Change, Verb
 from orchestrator.core.snapshot import ClusterSnapshot, Preview
@@ -86,10 +86,15 @@ def refusals_of_preview(ref: ObjectRef, preview: Preview, options: PlanOptions) 
     if preview.error:
         found.append(preview.error)
     if not options.force_conflicts:
-        for name, manager in preview.conflicts:
+        for name, manager in _of_others(preview):
             message = f"{name} is owned by {manager}; --force-conflicts takes it"
             found.append(Reason(code="conflict", message=message, object=str(ref), field=name))
     return tuple(found)
+
+
+def _of_others(preview: Preview) -> tuple[tuple[str, str], ...]:
+    """Conflicts with somebody else. What a restore put back was an update of ours, which an apply of ours takes."""
+    return tuple((name, manager) for name, manager in preview.conflicts if manager != FIELD_MANAGER)
 
 
 def _object_changes(
@@ -104,7 +109,7 @@ def _object_changes(
     fields = tuple(change for change in fields if change.path != _REPLICAS)
     if not fields:
         return ()
-    forces = preview.conflicts if options.force_conflicts else ()
+    forces = preview.conflicts if options.force_conflicts or not _of_others(preview) else ()
     uid = dig(live, "metadata", "uid")
     return (Change(verb=Verb.APPLY, ref=ref, manifest=manifest, fields=fields, forces=forces, uid=uid),)
 

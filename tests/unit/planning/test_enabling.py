@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.core.model import Model
-from orchestrator.core.objects import ANNOTATION_REVISION, LABEL_MODEL, JsonObject, ObjectRef, ref_of
+from orchestrator.core.objects import ANNOTATION_REVISION, FIELD_MANAGER, LABEL_MODEL, JsonObject, ObjectRef, ref_of
 from orchestrator.core.plan import FieldChange, Verb
 from orchestrator.core.records import passed, proof_of
 from orchestrator.core.snapshot import ClusterSnapshot, Preview
@@ -154,6 +154,19 @@ def test_a_field_of_somebody_else_is_refused_by_name() -> None:
     forced = planned(wish(), found, force_conflicts=True)
     assert not forced.refusals
     assert forced.changes[0].forces == ((".spec.ports", "kubectl-edit"),)
+
+
+def test_a_field_that_our_own_restore_put_back_is_ours_to_apply() -> None:
+    """The API server tells an update of ours from an apply of ours, and calls the two in conflict."""
+    found = with_live(on(), SERVICE, lambda live: live["spec"]["ports"][0].update(port=81))
+    found = previewed(found, SERVICE, Preview(conflicts=((".spec.ports", FIELD_MANAGER),)))
+    item = planned(wish(), found)
+    assert not item.refusals
+    assert item.changes[0].forces == ((".spec.ports", FIELD_MANAGER),)
+    others = previewed(found, SERVICE, Preview(conflicts=((".spec.ports", FIELD_MANAGER), (".spec.type", "kubectl"))))
+    item = planned(wish(), others)
+    assert [reason.field for reason in item.refusals] == [".spec.type"]
+    assert item.changes[0].forces == ()
 
 
 def test_nothing_is_forced_where_nothing_conflicts() -> None:
