@@ -57,7 +57,7 @@ def run_request(terms: Terms, asked: Asked | None = None) -> RunRequest:
 
 def announce(plan: Plan) -> None:
     """Say on stderr what is about to happen."""
-    from orchestrator.cli._planning import summary
+    from orchestrator.cli._plan_text import summary
 
     click.echo(summary(plan), err=True)
 

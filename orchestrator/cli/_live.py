@@ -7,7 +7,7 @@ takes it away: what stays on the screen is the result.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from orchestrator.cli._render import STYLES, SYMBOLS, WORST_FIRST
 from orchestrator.core.events import Event, EventType
+from orchestrator.core.objects import SYSTEM_NAMESPACE
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ class Picture:
             case EventType.PROGRESS:
                 row.last = "; ".join(map(str, data.get("reasons", ())))
             case EventType.SENDING:
-                # The kind is told by its name: the group before it would fill the line.
-                row.last = f"{data.get('verb')} {str(data.get('object')).rpartition('.k8s.io/')[2]}"
+                row.last = _write(str(data.get("verb")), str(data.get("object")))
             case EventType.SOAKING:
                 row.last = f"has to hold for {data.get('seconds', 0):g}s"
             case EventType.LAST_POD_GONE:
@@ -125,6 +125,15 @@ _PHASES: Final = {
 }
 
 
+def _write(verb: str, ref: str) -> str:
+    """A write in few words: a kind is told by its name, and our own records are no news to anybody."""
+    kind, _, name = ref.rpartition("/" if " " not in ref else " ")
+    kind = kind.rpartition("/")[2]
+    if kind.startswith("ValidatingAdmissionPolicy"):
+        return f"{verb} guard"
+    return "keeping records" if name.startswith(f"{SYSTEM_NAMESPACE}/") else f"{verb} {kind} {name}"
+
+
 def _first_reason(data: Any) -> str:
     reasons = data.get("reasons") or ()
     return str(reasons[0].get("message", "")) if reasons and isinstance(reasons[0], dict) else ""
@@ -135,7 +144,8 @@ def draw(picture: Picture, now: datetime, *, width: int, height: int) -> Rendera
     rows = picture.rows()
     room = max(3, height - _CHROME)
     shown = rows if len(rows) <= room else rows[: max(1, room - len({row.region for row in rows}))]
-    parts: list[RenderableType] = [_heading(picture, rows, now), Text(), _table(shown, width)]
+    table = _table(shown, width, names_models=_only_model(rows) is None)
+    parts: list[RenderableType] = [_heading(picture, rows, now), Text(), table]
     groups, space = _by_region(rows[len(shown) :]), room - len(shown)
     if len(groups) > space:
         groups = [
@@ -146,12 +156,12 @@ def draw(picture: Picture, now: datetime, *, width: int, height: int) -> Rendera
     return Group(*parts)
 
 
-def _heading(picture: Picture, rows: Iterable[Row], now: datetime) -> Text:
+def _heading(picture: Picture, rows: list[Row], now: datetime) -> Text:
     counts = Counter(row.phase for row in rows)
-    words = " ".join(
-        word for word in (picture.action, printable(picture.name, 40), printable(picture.step, 30)) if word
-    )
-    parts = [words]
+    words = (picture.action, printable(picture.name, 40), printable(picture.step, 30))
+    parts = [" ".join(word for word in words if word)]
+    if (model := _only_model(rows)) and model not in picture.name:
+        parts.append(printable(model, 18))
     if picture.started is not None:
         parts.append(_clock((now - picture.started).total_seconds()))
     if picture.deadline is not None:
@@ -161,25 +171,32 @@ def _heading(picture: Picture, rows: Iterable[Row], now: datetime) -> Text:
     return Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
 
 
-def _table(rows: Iterable[Row], width: int) -> Table:
-    wide = width >= _WIDE
+def _only_model(rows: list[Row]) -> str | None:
+    """The model that every row is about; None where there are several."""
+    models = {row.model for row in rows}
+    return models.pop() if len(models) == 1 else None
+
+
+def _table(rows: Iterable[Row], width: int, *, names_models: bool) -> Table:
+    """A column that says the same in every row, or has no room, is left out."""
+    columns: dict[str, Callable[[Row], str | Text]] = {
+        "REGION": lambda row: printable(row.region, 20),
+        "CLUSTER": lambda row: printable(row.cluster, 22),
+        "MODEL": lambda row: printable(row.model, 18),
+        "PHASE": lambda row: Text(f"{SYMBOLS.get(row.phase, '…')} {row.phase}", style=STYLES.get(row.phase, "")),
+        "READY": lambda row: row.replicas,
+        "PODS": lambda row: row.pods,
+        "LAST": lambda row: Text(printable(row.last, 200), style="dim"),
+    }
+    if width < _WIDE:
+        del columns["REGION"]
+    if not names_models:
+        del columns["MODEL"]
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for heading in ("REGION",) if wide else ():
-        table.add_column(heading, no_wrap=True)
-    for heading, ratio in (
-        ("CLUSTER", None),
-        ("MODEL", None),
-        ("PHASE", None),
-        ("READY", None),
-        ("PODS", None),
-        ("", 1),
-    ):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for heading in columns:
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if heading == "LAST" else None)
     for row in rows:
-        phase = Text(f"{SYMBOLS.get(row.phase, '…')} {row.phase}", style=STYLES.get(row.phase, ""))
-        names = (printable(row.region, 20),) if wide else ()
-        cells = (printable(row.cluster, 22), printable(row.model, 18), phase, row.replicas, row.pods)
-        table.add_row(*names, *cells, Text(printable(row.last, 200), style="dim"))
+        table.add_row(*(cell(row) for cell in columns.values()))
     return table
 
 

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli._render import STYLES, SYMBOLS, WORST_FIRST, describe
+from orchestrator.cli._render import STYLES, SYMBOLS, WORST_FIRST, describe, ready_of
+from orchestrator.cli._terminal import hanging
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:
@@ -32,8 +33,32 @@ def shown_matrix() -> Iterator[Callable[[StatusDocument], None]]:
     if not console.is_terminal or console.is_dumb_terminal:
         yield _Lines()
         return
-    with Live(console=console, auto_refresh=False, screen=True) as live:
-        yield lambda document: live.update(draw_matrix(document, datetime.now().astimezone(), console), refresh=True)
+    screen = _Screen(console)
+    with Live(screen, console=console, refresh_per_second=1, screen=True) as live:
+
+        def show(document: StatusDocument) -> None:
+            screen.take(document)
+            live.refresh()
+
+        yield show
+
+
+class _Screen:
+    """The newest document, with a clock that goes on: who looks at it sees that somebody still watches."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._document: StatusDocument | None = None
+        self._changed = datetime.now().astimezone()
+
+    def take(self, document: StatusDocument) -> None:
+        """Show this one from now on."""
+        self._document, self._changed = document, datetime.now().astimezone()
+
+    def __rich__(self) -> RenderableType:
+        if self._document is None:
+            return Text("looking at every cluster …")
+        return draw_matrix(self._document, (datetime.now().astimezone(), self._changed), self._console)
 
 
 class _Lines:
@@ -51,14 +76,19 @@ class _Lines:
                 click.echo(f"{datetime.now().astimezone():%H:%M:%S} {named}: {words}")
 
 
-def draw_matrix(document: StatusDocument, now: datetime, console: Console) -> RenderableType:
-    """Models by regions, how many clusters are in which state, and what is not verified, worst first."""
+def draw_matrix(document: StatusDocument, times: tuple[datetime, datetime], console: Console) -> RenderableType:
+    """Models by regions, how many clusters are in which state, and what is not verified, worst first.
+
+    `times` are the time now, and that of the last change.
+    """
     counts = Counter(item.verdict.value for item in document.items)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in WORST_FIRST if counts[verdict])
-    heading = Text(f"{now:%H:%M:%S} · {summary or 'nothing to look at'} · Ctrl-C ends", style="bold")
+    now, changed = times
+    words = f"{now:%H:%M:%S} · {summary or 'nothing to look at'} · last change {changed:%H:%M:%S} · Ctrl-C ends"
+    heading = Text(words, style="bold", no_wrap=True, overflow="ellipsis")
     table = _matrix(document.items, console.width)
     room = console.height - table.row_count - 5
-    return Group(heading, Text(), table, Text(), *_troubles(document.items, room))
+    return Group(heading, Text(), table, Text(), *_troubles(document.items, room, console.width))
 
 
 def _matrix(items: Iterable[StatusItem], width: int) -> Table:
@@ -88,21 +118,20 @@ def _cell(items: Iterable[StatusItem]) -> Text:
     return Text(f"{SYMBOLS[worst]} {words}", style=STYLES[worst])
 
 
-def _troubles(items: Iterable[StatusItem], room: int) -> list[Text]:
+def _troubles(items: Iterable[StatusItem], room: int, width: int) -> list[Text]:
+    """What is not verified: in whole sentences where they have room, else a line each, the rest counted."""
     troubled = [item for item in items if item.verdict.value != "verified"]
     troubled.sort(key=lambda item: WORST_FIRST.index(item.verdict.value))
-    lines = [
-        Text(f"{printable(item.model, 30)} in {printable(item.cluster, 30)}: {_words(item)}", no_wrap=True)
-        for item in troubled
-    ]
+    lines = [f"{printable(item.model, 30)} in {printable(item.cluster, 30)}: {_words(item)}" for item in troubled]
+    whole = [part for line in lines for part in hanging(line, width).split("\n")]
+    if len(whole) <= room:
+        return [Text(part) for part in whole]
     if len(lines) > room > 0:
-        lines = [*lines[: room - 1], Text(f"… and {len(lines) - room + 1} more: `orchestrator status`")]
-    for line in lines:
-        line.overflow = "ellipsis"
-    return lines[: max(room, 0)]
+        lines = [*lines[: room - 1], f"… and {len(lines) - room + 1} more: `orchestrator status`"]
+    return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines[: max(room, 0)]]
 
 
 def _words(item: StatusItem) -> str:
     why = f": {describe(item.reasons[0])}" if item.reasons else ""
-    counts = f"{item.replicas.ready}/{item.replicas.desired}"
-    return f"{SYMBOLS[item.verdict]} {item.verdict}, {item.state}, {counts}{why}"
+    counts = "" if item.state.value == "unknown" else f", {ready_of(item)}"
+    return f"{SYMBOLS[item.verdict]} {item.verdict}, {item.state}{counts}{why}"

@@ -59,8 +59,9 @@ async def open_fleet(settings: Settings, kubeconfig: Path | None, contexts: tupl
 
 def announce_takedown(plan: Plan) -> None:
     """Say on stderr what is about to happen to whom: words, clusters, collateral, and what will stay open."""
-    from orchestrator.cli._planning import summary
-    from orchestrator.cli._render import console, describe
+    from orchestrator.cli._plan_text import summary
+    from orchestrator.cli._render import describe
+    from orchestrator.cli._terminal import console
 
     out = console(stderr=True)
     for wave in plan.waves:
@@ -83,7 +84,8 @@ def announce_takedown(plan: Plan) -> None:
 
 
 def _announce_item(item: ItemPlan) -> None:
-    from orchestrator.cli._render import console, describe
+    from orchestrator.cli._render import describe
+    from orchestrator.cli._terminal import console
 
     place = f"{printable(item.subject.model.name, 60)} in {printable(item.subject.cluster, 60)}"
     darkening = item.darkening
@@ -104,7 +106,8 @@ def point_onwards(result: RunResult, order_file: object) -> None:
 
 def print_drill(report: DrillReport) -> None:
     """A line for each cluster and step with the slowest answer, then what would not work."""
-    from orchestrator.cli._render import console, describe, plain_table
+    from orchestrator.cli._render import describe
+    from orchestrator.cli._terminal import console, plain_table
 
     out = console()
     for words in report.words:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from orchestrator.core.text import escaped, harmless, needs_escapes, printable
+from orchestrator.cli._terminal import console, plain_table
+from orchestrator.core.text import escaped, needs_escapes, printable
 
 if TYPE_CHECKING:
     from orchestrator.core.fleet_check import FleetReport
@@ -81,6 +80,10 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
         from orchestrator.cli._running import point_to_resumption
 
         point_to_resumption(result.run)
+    elif result.kind == "RunResult" and result.action not in ("takedown", "restore"):
+        from orchestrator.cli._running import point_onwards
+
+        point_onwards(result.run, result.exit_code)
     return result.exit_code
 
 
@@ -93,58 +96,50 @@ def as_json(value: Any) -> Any:
     return TypeAdapter(type(value)).dump_python(value, mode="json", by_alias=True)
 
 
-def console(*, stderr: bool = False) -> Console:
-    """The terminal: no markup or highlighting, since what it prints comes from documents and clusters.
-
-    On a terminal lines are broken between words; in a pipe or a log they are neither broken nor cut.
-    """
-    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    width = None if is_terminal else PIPE_WIDTH
-    return _Terminal(stderr=stderr, markup=False, highlight=False, soft_wrap=not is_terminal, width=width)
-
-
-class _Terminal(Console):
-    """The last line of defence: whatever a command forgot to make printable is harmless all the same."""
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """As Rich does, each text as one line without control and format characters."""
-        super().print(*(harmless(each) if isinstance(each, str) else each for each in objects), **options)
-
-
-class _PlainTable(Table):
-    """A table of harmless cells, see `_Terminal`."""
-
-    def add_row(self, *cells: Any, **options: Any) -> None:
-        """As Rich does, each text as one line without control and format characters."""
-        super().add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in cells), **options)
-
-
-PIPE_WIDTH = 1000
-NARROW = 100
-"""Columns below which the region, which the cluster's name mostly tells, is left out."""
-
-
 def print_matrix(items: Iterable[StatusItem]) -> None:
     """Models and clusters, a line each, followed by the reasons of what is not verified."""
     out, rows = console(), list(items)
-    regions = out.width >= NARROW
-    headings = ("MODEL", "CLUSTER", *(("REGION",) if regions else ()), "STATE", "READY", "REVISION", "VERDICT")
-    table = plain_table(headings)
-    for item in rows:
-        verdict = f"{SYMBOLS[item.verdict]} {item.verdict}"
-        region = (printable(item.region, 30),) if regions else ()
-        table.add_row(
-            printable(item.model, 40),
-            printable(item.cluster, 40),
-            *region,
-            _state(item),
-            f"{item.replicas.ready}/{item.replicas.desired}",
-            printable(item.revision or "-", 16)[:8],
-            Text(verdict, style=STYLES[item.verdict]),
-        )
+    columns = _fitting(_columns(rows), out.width)
+    table = plain_table(tuple(columns))
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     out.print(table)
     for verdict, sentence, concerned in _grouped(rows):
         out.print(f"  {SYMBOLS[verdict]} {_places(concerned)}: {sentence}")
+
+
+def _columns(items: list[StatusItem]) -> dict[str, list[Text]]:
+    return {
+        "MODEL": [Text(printable(item.model, 40)) for item in items],
+        "CLUSTER": [Text(printable(item.cluster, 40)) for item in items],
+        "REGION": [Text(printable(item.region, 30)) for item in items],
+        "STATE": [Text(_state(item)) for item in items],
+        "READY": [Text(ready_of(item)) for item in items],
+        "REVISION": [Text(printable(item.revision or "-", 16)[:8]) for item in items],
+        "VERDICT": [Text(f"{SYMBOLS[item.verdict]} {item.verdict}", style=STYLES[item.verdict]) for item in items],
+    }
+
+
+def _fitting(columns: dict[str, list[Text]], width: int) -> dict[str, list[Text]]:
+    """What has room, the verdict always: first the region goes, which the cluster's name mostly tells, then more."""
+    widths = {name: max([len(name), *(cell.cell_len for cell in cells)]) for name, cells in columns.items()}
+    for spare in ("REGION", "REVISION"):
+        if sum(widths.values()) + 2 * (len(widths) - 1) > width:
+            del widths[spare]
+    while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - width) > 0:
+        longer = max(("MODEL", "CLUSTER"), key=lambda name: widths[name])
+        if widths[longer] <= _SHORTEST_NAME:
+            break
+        widths[longer] -= 1 if excess == 1 else min(excess, max(1, widths[longer] // 4))
+    fitting = {name: columns[name] for name in widths}
+    for name in ("MODEL", "CLUSTER"):
+        for cell in fitting[name]:
+            cell.truncate(max(widths[name], _SHORTEST_NAME), overflow="ellipsis")
+    return fitting
+
+
+_SHORTEST_NAME = 8
+"""Columns that a name keeps, however narrow the terminal."""
 
 
 def _print_channels(channels: Iterable[ChannelResult]) -> None:
@@ -165,14 +160,17 @@ def _grouped(items: list[StatusItem]) -> list[tuple[str, str, list[StatusItem]]]
 
 
 def _places(items: list[StatusItem]) -> str:
-    """`fable-5 in eu-west-1, us-east-1 and 3 more`; every model with its own clusters."""
+    """`fable-5 in eu-west-1, us-east-1 and 3 more`; models of the same clusters together, others with their own."""
     clusters: dict[str, list[str]] = {}
     for item in items:
-        clusters.setdefault(item.model, []).append(printable(item.cluster, 40))
-    return "; ".join(f"{printable(model, 40)} in {_listed(names)}" for model, names in clusters.items())
+        clusters.setdefault(printable(item.model, 40), []).append(printable(item.cluster, 40))
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, names in clusters.items():
+        models.setdefault(tuple(names), []).append(model)
+    return "; ".join(f"{', '.join(of_these)} in {_listed(names)}" for names, of_these in models.items())
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: tuple[str, ...]) -> str:
     shown = names if len(names) <= _NAMED + 1 else names[:_NAMED]
     more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
     return ", ".join(shown) + more
@@ -180,14 +178,6 @@ def _listed(names: list[str]) -> str:
 
 _NAMED = 3
 """Clusters of one reason that are named; the rest stand in the table."""
-
-
-def plain_table(headings: tuple[str, ...]) -> Table:
-    """A table without lines."""
-    table = _PlainTable(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
 
 
 def _state(item: StatusItem) -> str:
@@ -199,10 +189,20 @@ def _state(item: StatusItem) -> str:
     return f"{item.state} (want {item.want})"
 
 
+def ready_of(item: StatusItem) -> str:
+    """`ready/desired`; of what nobody saw there is no number."""
+    return "-" if item.state.value == "unknown" else f"{item.replicas.ready}/{item.replicas.desired}"
+
+
 def describe(reason: Reason) -> str:
     """One reason as a line: the object it rests on, then the sentence."""
     place = f"{printable(reason.object, 120)}: " if reason.object else ""
-    return f"{place}{printable(reason.message, 600)} [{printable(reason.code, 60)}]"
+    limit = _SENT if reason.code == "sent" else 600
+    return f"{place}{printable(reason.message, limit)} [{printable(reason.code, 60)}]"
+
+
+_SENT = 90
+"""What was written is told in brief: `runs show` and every document have all of it."""
 
 
 def print_summary(result: RunResult | StatusDocument) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.cli._render import console, describe, plain_table, print_document
+from orchestrator.cli._render import describe, print_document
+from orchestrator.cli._terminal import console, plain_table
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.cli._render import console, plain_table
+from orchestrator.cli._terminal import console, plain_table
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:

@@ -70,12 +70,32 @@ def point_to_resumption(run: str) -> None:
     click.echo(f"next: `{resume_command(run, place)}` goes on from here", err=True)
 
 
+def point_onwards(run: str, exit_code: int) -> None:
+    """Say on stderr what to type next; nothing of a run that had nothing to do, and left nothing."""
+    from orchestrator.cli._settings import state_directory
+
+    if not (state_directory() / "runs" / run).is_dir():
+        return
+    if exit_code == 0:
+        click.echo(f"next: `orchestrator report {printable(run)}` tells it to others", err=True)
+    elif exit_code in (1, 3):
+        command = f"orchestrator runs show {printable(run)}"
+        click.echo(f"next: `{command}` tells every step; the same command again goes on", err=True)
+
+
 def _write(data: dict[str, Any]) -> str:
     """A write to somebody's object; those to our own records would only fill the terminal."""
     from orchestrator.core.objects import SYSTEM_NAMESPACE
 
     written = str(data.get("object", ""))
     return "" if f" {SYSTEM_NAMESPACE}/" in written else f"{data.get('verb')} {written}"
+
+
+def _end(data: dict[str, Any]) -> str:
+    """A verdict, with the first reason where it is not what was asked for."""
+    verdict, reasons = str(data.get("verdict", "ended")), list(data.get("reasons") or ())
+    why = reasons[0].get("message") if reasons and isinstance(reasons[0], dict) else None
+    return f"{verdict}: {why}" if why and verdict != "verified" else verdict
 
 
 def progress() -> Callable[[Event], None]:
@@ -95,14 +115,14 @@ def lines_of_progress() -> Callable[[Event], None]:
     from orchestrator.core.events import EventType
 
     sentences: dict[EventType, Callable[[dict[str, Any]], str]] = {
-        EventType.WAVE_STARTED: lambda data: f"begins, {data.get('clusters')} clusters",
+        EventType.WAVE_STARTED: lambda data: f"begins, clusters: {data.get('clusters')}",
         EventType.WAVE_ENDED: lambda data: f"failed: {data['failure']}" if data.get("failure") else "is through",
         EventType.SENDING: _write,
         EventType.PROGRESS: lambda data: "; ".join(map(str, data.get("reasons", ()))),
         EventType.LAST_POD_GONE: lambda data: "last pod gone",
         EventType.SOAKING: lambda data: f"holds; soaking for {data.get('seconds', 0):g}s",
         EventType.CHECKED: lambda data: "checked",
-        EventType.ITEM_ENDED: lambda data: str(data.get("verdict", "ended")),
+        EventType.ITEM_ENDED: _end,
         EventType.ROLLING_BACK: lambda data: "rolling back",
     }
 
@@ -111,7 +131,7 @@ def lines_of_progress() -> Callable[[Event], None]:
         text = sentence(dict(event.data)) if sentence else ""
         if not text:
             return
-        place = " ".join(part for part in (event.step, event.cluster, event.model) if part)
+        place = " ".join(part for part in (event.step, event.cluster, event.model) if part) or "the run"
         click.echo(f"{event.at:%H:%M:%S} {printable(place, 120)}: {printable(text, 300)}", err=True)
 
     return tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,10 +153,19 @@ def _report(error: OrchestratorError, arguments: Sequence[str]) -> int:
         detail = ErrorDetail(code=error.code, message=error.message, file=place[0], line=place[1], hint=error.hint)
         print_document(ErrorDocument(exit_code=error.exit_code, error=detail), form)
     else:
-        click.echo(f"error: {printable(error, 2000)}", err=True)
+        _say(f"error: {printable(error, 2000)}")
         if error.hint:
-            click.echo(f"  next: {printable(error.hint, 2000)}", err=True)
+            _say(f"  next: {printable(error.hint, 2000)}")
     return error.exit_code
+
+
+def _say(line: str) -> None:
+    """A line on stderr; a terminal's is broken between words."""
+    if sys.stderr.isatty() and len(line) > (width := shutil.get_terminal_size().columns):
+        from orchestrator.cli._terminal import hanging
+
+        line = hanging(line, width)
+    click.echo(line, err=True)
 
 
 def _asked_output(arguments: Sequence[str]) -> str:

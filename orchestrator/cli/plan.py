@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.core.wish import PlanOptions
 
 SECTION = "Models"
+_REFUSED = 4
 
 
 @click.command()
@@ -66,7 +67,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
       orchestrator plan fable-5-rollout --save plan.json && orchestrator apply plan.json
       orchestrator plan --order playbooks/orders/directive-2026-06-12.yaml
     """
-    from orchestrator.cli._planning import plan_options, print_plan
+    from orchestrator.cli._plan_text import print_plan
+    from orchestrator.cli._planning import plan_options
     from orchestrator.cli._render import print_document
     from orchestrator.cli._running import run
     from orchestrator.documents.plans import to_document
@@ -83,9 +85,34 @@ def command(  # noqa: PLR0913 - one parameter for each option
         _save(settings.path(save), plan)
     if form == "table":
         print_plan(plan, settings)
+        if plan.has_changes and _exit_code(plan, False) != _REFUSED:
+            flags = {"--take-over": take_over, "--force-conflicts": force_conflicts, "--prune": prune}
+            given = [flag for flag, is_given in flags.items() if is_given]
+            given += [part for text in overridden for part in ("--override", text)]
+            _point_onwards(save or playbook, given, order)
     else:
         print_document(to_document(plan, masked=True), form)
     return _exit_code(plan, tell_changes)
+
+
+def _point_onwards(source: Path | str | None, flags: list[str], order: dict[str, Any]) -> None:
+    """On stderr, the command that does what was shown."""
+    import shlex
+
+    from orchestrator.core.text import printable
+
+    words = ["apply", str(source), *flags]
+    if source is None:
+        contexts = [word for name in order["contexts"] for word in ("--contexts", name)]
+        words = [
+            "takedown",
+            "--order",
+            str(order["order_file"]),
+            *contexts,
+            *(["--rehearse"] if order["rehearse"] else []),
+        ]
+    kubeconfig = ["--kubeconfig", str(order["kubeconfig"])] if order["kubeconfig"] else []
+    click.echo(f"next: `{printable(shlex.join(['orchestrator', *words, *kubeconfig]), 1000)}`", err=True)
 
 
 async def _plan_order(settings: Settings, options: dict[str, Any]) -> Plan:
@@ -110,7 +137,7 @@ def _exit_code(plan: Plan, tell_changes: bool) -> int:
     """A plan that would be refused is 4; one that does not know everything is 3; changes are 10 when asked for."""
     items = [item for wave in plan.waves for part in wave.clusters for item in part.items]
     if plan.refusals or any(item.refusals for item in items):
-        return 4
+        return _REFUSED
     if any(wave.unreachable for wave in plan.waves) or any(item.doubts for item in items):
         return 3
     return 10 if tell_changes and plan.has_changes else 0

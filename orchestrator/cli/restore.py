@@ -90,8 +90,9 @@ async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -
 
 def _announce(plan: Plan) -> None:
     """Say on stderr what comes back where and when, what stays off, and what stands in the way."""
-    from orchestrator.cli._planning import summary
-    from orchestrator.cli._render import console, describe
+    from orchestrator.cli._plan_text import summary
+    from orchestrator.cli._render import describe
+    from orchestrator.cli._terminal import console
 
     out = console(stderr=True)
     for wave in plan.waves:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.workflow.session import Session
 
 SECTION = "Models"
+_PATIENCE = 3.0
+"""Seconds for which a cluster may fail to answer before a watch calls it unreachable: what was seen is no verdict."""
 
 
 @click.command()
@@ -66,14 +69,14 @@ async def _watch(settings: Settings, models: tuple[str, ...], **options: Any) ->
     from orchestrator.cli._matrix import shown_matrix
     from orchestrator.workflow.watching_status import watch_status
 
-    async with _opened(settings, **options) as (session, clusters):
+    async with _opened(settings, patience=_PATIENCE, **options) as (session, clusters):
         with shown_matrix() as show:
             await watch_status(session, models, clusters, show)
 
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, *, kubeconfig: Path | None, **scope: Any
+    settings: Settings, *, kubeconfig: Path | None, patience: float | None = None, **scope: Any
 ) -> AsyncIterator[tuple[Session, list[Cluster]]]:
     from orchestrator.geo.flags import scope_from_flags
     from orchestrator.geo.scopes import resolve
@@ -83,5 +86,7 @@ async def _opened(
     if not any(scope.values()):
         scope["all_"] = True
     chosen = resolve(scope_from_flags(**scope), workspace.fleet, purpose="disable").clusters
-    async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
+    timeouts = settings.timeouts()
+    timeouts = timeouts if patience is None else replace(timeouts, patience=patience)
+    async with open_session(workspace, kubeconfig, timeouts) as session:
         yield session, [workspace.fleet.cluster(name) for name in chosen]

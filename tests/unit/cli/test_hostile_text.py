@@ -20,7 +20,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli import _matrix, _ordering, _planning, _render, _reporting, _run_tables, _running
+from orchestrator.cli import _matrix, _ordering, _plan_text, _render, _reporting, _run_tables, _running
 from orchestrator.cli.app import run
 from orchestrator.core.drill import DrillReport
 from orchestrator.core.events import Event, EventType
@@ -89,7 +89,7 @@ TABLES: dict[str, tuple[type[Any], Print]] = {
     "run": (RunResult, lambda value: _render.print_result(value, "table")),
     "watch, as lines": (StatusDocument, _shown),
     "fleet check": (FleetReport, _render.print_fleet_report),
-    "plan": (Plan, lambda value: _planning.print_plan(value, _settings())),
+    "plan": (Plan, lambda value: _plan_text.print_plan(value, _settings())),
     "takedown, before": (Plan, _ordering.announce_takedown),
     "takedown, after": (RunResult, lambda value: _ordering.point_onwards(value, HOSTILE)),
     "drill": (DrillReport, _ordering.print_drill),

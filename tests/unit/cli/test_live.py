@@ -41,10 +41,10 @@ def test_every_cluster_has_a_line_with_phase_replicas_pods_and_what_was_told_las
     counts = {"desired": 0, "ready": 1, "pods": 2}
     picture.hear(event(EventType.PROGRESS, "a", replicas=counts, reasons=["2 pods are left"]))
     heading, _, _, *rows = lines(picture)
-    assert heading == "takedown directive · 0:42 · 1:00:00 left · 0/2 verified"
+    assert heading == "takedown directive · fable-5 · 0:42 · 1:00:00 left · 0/2 verified"
     assert [re.split(r"\s{2,}", row) for row in rows] == [
-        ["a", "fable-5", "… waiting", "1/0", "2", "2 pods are left"],
-        ["b", "fable-5", "… not begun"],
+        ["a", "… waiting", "1/0", "2", "2 pods are left"],
+        ["b", "… not begun"],
     ]
 
 
