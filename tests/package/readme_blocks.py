@@ -1,4 +1,5 @@
 """The command blocks of a Markdown page, with the line each stands on, so that tests can run what readers copy.
+The blocks that readers write into files come with their paths.
 
 It reads and never runs anything. A fence whose language is not known here is an error: otherwise a block of commands
 could hide from the tests behind a new word such as `bash`.
@@ -35,6 +36,8 @@ class Block:
     language: str
     line: int
     lines: tuple[str, ...]
+    file: str | None = None
+    """The path under which the page has its reader write it: the second word after the fence, ` ```yaml PATH `."""
 
     @property
     def text(self) -> str:
@@ -74,11 +77,11 @@ def fenced_blocks(markdown: str, page: str = "the page") -> list[Block]:
     lines = enumerate(markdown.splitlines(), 1)
     for number, line in lines:
         if fence := _FENCE.match(line):
-            language = fence["info"].strip().split(" ")[0]
+            language, _, file = fence["info"].strip().partition(" ")
             if language not in RUN + SHOWN:
                 raise ValueError(f"{page}:{number}: a block of language {language!r}; known: {', '.join(RUN + SHOWN)}")
             content = _content(lines, fence, f"{page}:{number}")
-            blocks.append(Block(language, number + 1, content))
+            blocks.append(Block(language, number + 1, content, file.strip() or None))
     return blocks
 
 

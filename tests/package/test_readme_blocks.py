@@ -62,6 +62,11 @@ def test_a_fence_inside_another_fence_is_content() -> None:
     assert [block.language for block in fenced_blocks(PAGE)] == ["console", "sh", "yaml"]
 
 
+def test_a_block_that_is_written_to_a_file_comes_with_its_path() -> None:
+    written, shown = fenced_blocks("```yaml manifests/saga-2/model.yaml\nkind: Model\n```\n```yaml\nkind: Fleet\n```\n")
+    assert (written.file, shown.file) == ("manifests/saga-2/model.yaml", None)
+
+
 @pytest.mark.parametrize("language", ["", "bash", "shell", "zsh"])
 def test_commands_cannot_hide_behind_another_language(language: str) -> None:
     with pytest.raises(ValueError, match="the page:1: a block of language"):
