@@ -29,6 +29,7 @@ from orchestrator.execution.departing import DepartureNews
 from orchestrator.execution.halting import halt
 from orchestrator.execution.keeping import (
     claim_record,
+    is_held,
     is_lifted,
     keep_hold,
     keep_planned_record,
@@ -36,7 +37,7 @@ from orchestrator.execution.keeping import (
     write_standing,
 )
 from orchestrator.execution.observing import observe
-from orchestrator.execution.recording import standing_orders, write_entry
+from orchestrator.execution.recording import has_hold, write_entry
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
@@ -45,6 +46,7 @@ from orchestrator.execution.straying import known_live, shared_note
 from orchestrator.execution.superseding import end_superseded
 from orchestrator.execution.wakers import hold_wakers
 
+_NO_HOLD = Reason(code="hold-missing", message="no hold could be kept in this cluster")
 _ASSERT_SECONDS = 1.0
 """How often what was stopped and cut is looked at again while the guard is not proven yet."""
 
@@ -95,10 +97,10 @@ class DarkItem:
     async def _begin(self) -> float | None:
         """Lock and actor; when the lock was somebody else's, the moment at which it was taken over."""
         writer, model = self._ports.writer, self._sender.model
-        actor, holder, self._sender.standing_before = await asyncio.gather(
+        actor, holder, self._sender.held_before = await asyncio.gather(
             self._steps.ask(writer.actor()),
             self._steps.ask(self._ports.seize(model)),
-            self._steps.ask(standing_orders(writer, model)),
+            self._steps.ask(has_hold(writer, model)),
         )
         want = self._item.want.value
         self._sender.emit(EventType.ITEM_STARTED, {"want": want, "actor": actor, "lockTakenFrom": holder or None})
@@ -189,7 +191,7 @@ class DarkItem:
             await end_superseded(self._steps, self._sender, self._darkening.replaces)
         demotions = (*self._item.doubts, *self._absence.doubts)
         if not self._is_held:
-            demotions = (*demotions, Reason(code="hold-missing", message="no hold could be kept in this cluster"))
+            demotions = (*demotions, _NO_HOLD)
         open_ways = (*self._darkening.not_cut, *(reason for cut in self._darkening.cuts for reason in cut.left))
         verdict = dark_verdict(
             settled,
@@ -210,10 +212,16 @@ class DarkItem:
         standing = Standing.GUARDED if self._guard.status == "proven" else Standing.OWED
         standing = Standing.VERIFIED if verdict is Verdict.VERIFIED else standing
         hold = replace(self._darkening.hold, silent_nodes=self._absence.silent_nodes, guard=self._guard.seal)
-        before = self._steps.reasons
-        await self._steps.attempt(write_standing(self._sender, hold, standing), ref_of(hold.to_config_map()))
+        before, ref = self._steps.reasons, ref_of(hold.to_config_map())
+        was_away = await self._steps.ask(write_standing(self._sender, hold, standing), ref)
+        if was_away:
+            words = "somebody deleted or changed the hold during the takedown; it was kept again"
+            self._steps.note(Reason(code="hold-tampered", message=words, object=str(ref)))
+        elif was_away is None and not await self._steps.ask(is_held(self._ports.writer, hold), ref):
+            self._steps.note(replace(_NO_HOLD, object=str(ref)))
+            verdict = Verdict.UNVERIFIED if verdict is Verdict.VERIFIED else verdict
         more = tuple(reason for reason in self._steps.reasons if reason not in before)
-        self._result = replace(self._result, reasons=(*self._result.reasons, *more))
+        self._result = replace(self._result, verdict=verdict, reasons=(*self._result.reasons, *more))
 
     async def _tell_who_reverted(self, state: State) -> None:
         """How everything stands now and, where something runs again, who wrote that."""

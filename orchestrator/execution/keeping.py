@@ -6,6 +6,7 @@ The first writer wins: a record that is there already was made before an earlier
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -111,31 +112,37 @@ def keeps_off(live: JsonObject, hold: Hold) -> bool:
     return kept is not None and kept.model in (hold.model, "*") and kept.digest in (hold.digest, "")
 
 
-async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> None:
+async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> bool:
     """Say in the cluster's own hold how far it is, under which guard, and of which nodes it has doubts.
 
-    Raises `ClusterError`; `NotFound` when the hold is gone.
+    Whether the hold had to be kept again, because somebody had taken it away. Raises `ClusterError`.
     """
     writer, ref = sender.ports.writer, ref_of(hold.to_config_map())
-    for attempt in range(_RACES):
+    was_away = False
+    for _ in range(_RACES):
         live = await writer.get(ref)
         if live is None or not keeps_off(live, hold):
-            raise NotFound(f"the hold {hold.name} is gone", status=404)
+            await keep_hold(sender, hold)
+            was_away = True
+            continue
         kept = read_hold(live)
         if kept is None or not kept.digest:
-            return
+            return was_away
         ledger = {**kept.ledger, sender.cluster: standing.value}
         said = replace(kept, ledger=ledger, silent_nodes=hold.silent_nodes, guard=hold.guard)
         if said == kept:
-            return
+            return was_away
         wanted = {**live, "data": said.to_config_map()["data"]}
-        try:
+        with suppress(Conflict, NotFound):
             await sender.send("update", ref, partial(writer.replace, wanted), standing=standing.value)
-        except Conflict:
-            if attempt == _RACES - 1:
-                raise
-        else:
-            return
+            return was_away
+    raise Conflict(f"the hold {hold.name} is written by others all the time", status=409)
+
+
+async def is_held(reader: ClusterReader, hold: Hold) -> bool:
+    """Whether this hold, or one in its place that nobody here understands, lies in the cluster."""
+    live = await reader.get(ref_of(hold.to_config_map()))
+    return live is not None and keeps_off(live, hold)
 
 
 async def is_lifted(reader: ClusterReader, hold: Hold) -> bool:
@@ -151,7 +158,7 @@ async def _keep(sender: Sender, record: RestoreRecord) -> None:
     kept = await writer.get(ref)
     if kept is None:
         kept = await _create(sender, _marked(secret, sender.order))
-    elif _is_stale(sender, kept) and not _says_off(record):
+    elif _is_stale(sender) and not _says_off(record):
         fresh = {**kept, "data": _marked(secret, sender.order)["data"]}
         fresh["metadata"] = {**kept["metadata"], "annotations": {KEPT_FOR: sender.order[:16]}}
         try:
@@ -162,11 +169,13 @@ async def _keep(sender: Sender, record: RestoreRecord) -> None:
     sender.kept[ref] = kept
 
 
-def _is_stale(sender: Sender, kept: JsonObject) -> bool:
-    """Whether no hold that stood when this item began rests on a record: what it says was before something else."""
-    standing = sender.standing_before
-    orders = str(dig(kept, "metadata", "annotations", KEPT_FOR, default="")).split()
-    return standing is not None and bool(sender.order) and not (standing & {*orders, ""} or (standing and not orders))
+def _is_stale(sender: Sender) -> bool:
+    """Whether a record that is there was left behind: no hold lay on the model when this item began.
+
+    Any hold counts, also one that did not make the record (it came while the model was dark) and one that is lifted:
+    until its restore has ended and deleted it, what was given back is perhaps not all of it.
+    """
+    return bool(sender.order) and sender.held_before is False
 
 
 def _says_off(record: RestoreRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core.holds import Hold, read_hold, read_lift, standing_holds
+from orchestrator.core.holds import read_hold, read_lift, standing_holds
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, ref_of
 from orchestrator.core.ports import ClusterReader
 from orchestrator.core.records import (
@@ -79,16 +79,13 @@ async def holds_on(reader: ClusterReader, model: str, lifted_elsewhere: Iterable
 
     `lifted_elsewhere` holds digests of which another cluster has the lift: this one was away when it was written.
     """
-    return tuple(sorted({hold.name for hold in await _standing(reader, model, lifted_elsewhere)}))
-
-
-async def standing_orders(reader: ClusterReader, model: str) -> frozenset[str]:
-    """The first 16 digits of the digest of each hold that stands on a model here; none of one not understood."""
-    return frozenset(hold.digest[:16] for hold in await _standing(reader, model, ()))
-
-
-async def _standing(reader: ClusterReader, model: str, lifted_elsewhere: Iterable[str]) -> tuple[Hold, ...]:
     records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
     holds = [hold for item in records if (hold := read_hold(item))]
     lifted = [lift.digest for item in records if (lift := read_lift(item))]
-    return standing_holds(holds, (*lifted, *lifted_elsewhere), model)
+    return tuple(sorted({hold.name for hold in standing_holds(holds, (*lifted, *lifted_elsewhere), model)}))
+
+
+async def has_hold(reader: ClusterReader, model: str) -> bool:
+    """Whether any hold on a model lies in this cluster, lifted or not."""
+    records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
+    return any(hold.model in (model, "*") for item in records if (hold := read_hold(item)))

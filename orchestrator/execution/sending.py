@@ -36,8 +36,8 @@ class Sender:
         """Digest of the order that restore records are kept for; empty outside a takedown."""
         self.kept: dict[ObjectRef, JsonObject] = {}
         """The restore records that this item rests on, as its cluster has them."""
-        self.standing_before: frozenset[str] | None = None
-        """Holds on the model that stood in the cluster when a takedown of it began; None where nobody can tell."""
+        self.held_before: bool | None = None
+        """Whether a hold on the model lay in the cluster when a takedown of it began; None where nobody can tell."""
         self.sent: list[str] = []
         """Writes that took effect, or may have: `scale apps/Deployment default/fable`."""
         self.written: list[Written] = []
