@@ -79,7 +79,7 @@ async def _apply(
     from orchestrator.core.plan import Plan
     from orchestrator.documents.plans import read_saved_plan
     from orchestrator.workflow.asking import plan_task, playbook_task
-    from orchestrator.workflow.planning import plan_playbook
+    from orchestrator.workflow.planning import plan_playbook, with_holds_of_now
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
@@ -88,7 +88,7 @@ async def _apply(
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         task: Task
         if isinstance(source, Plan):
-            plan, task = source, plan_task(path, source)
+            plan, task = await with_holds_of_now(session, source), plan_task(path, source)
         else:
             plan, task = await plan_playbook(session, source, options), playbook_task(workspace, playbook, options)
         announce(plan)

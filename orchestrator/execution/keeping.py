@@ -136,7 +136,7 @@ async def write_standing(sender: Sender, hold: Hold, standing: Standing) -> bool
         with suppress(Conflict, NotFound):
             await sender.send("update", ref, partial(writer.replace, wanted), standing=standing.value)
             return was_away
-    raise Conflict(f"the hold {hold.name} is written by others all the time", status=409)
+    raise Conflict(f"the hold {hold.name} is written by others all the time")
 
 
 async def is_held(reader: ClusterReader, hold: Hold) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator import planning
-from orchestrator.core.plan import Plan
+from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.playbook import Playbook
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.text import printable
@@ -15,6 +15,7 @@ from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanOptions, PlanRequest
 from orchestrator.delivery.snapshot import preview, take_snapshot
 from orchestrator.documents.envelope import Document
+from orchestrator.workflow.applying import items_of
 from orchestrator.workflow.holds import check_debts, look_for_records, unite_holds, with_lifts
 from orchestrator.workflow.requests import (
     Asking,
@@ -60,6 +61,34 @@ async def plan_request(session: Session, request: PlanRequest) -> Plan:
     snapshots = await _with_previews(session, request, snapshots)
     plan = with_lifts(planning.plan(request, snapshots), snapshots)
     return replace(_with_silence(plan, records), not_covered=tuple(session.connection.contexts_outside_fleet()))
+
+
+async def with_holds_of_now(session: Session, plan: Plan) -> Plan:
+    """A plan that was saved, in which every item is held that a hold covers by now, wherever in the fleet it lies.
+
+    All else of it stays as it was reviewed. Raises what `plan_request` raises of holds and debts.
+    """
+    records = await look_for_records(session, ())
+    models = {item.subject.model.name: item.subject.model for item in items_of(plan)}
+    if plan.action != "disable":
+        check_debts(session.fleet, records.values(), models)
+    united = await unite_holds(session, records, {}, models)
+
+    def held(item: ItemPlan) -> ItemPlan:
+        snapshot = united.get(item.subject.cluster)
+        if snapshot is None or item.want is not Want.ENABLED:
+            return item
+        names = dict.fromkeys((*item.held_by, *snapshot.held_by(item.subject.model.name)))
+        return replace(item, held_by=tuple(names))
+
+    waves = tuple(
+        replace(
+            wave,
+            clusters=tuple(replace(part, items=tuple(held(item) for item in part.items)) for part in wave.clusters),
+        )
+        for wave in plan.waves
+    )
+    return _with_silence(replace(plan, waves=waves), records)
 
 
 def _with_silence(plan: Plan, records: Mapping[str, ClusterSnapshot]) -> Plan:

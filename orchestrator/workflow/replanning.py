@@ -13,7 +13,7 @@ from orchestrator.errors import ClusterError, RefusedError
 from orchestrator.execution.begun import Begun
 from orchestrator.execution.recording import read_entry
 from orchestrator.workflow.asked import CommandTask, PlanTask, PlaybookTask, documents_digest
-from orchestrator.workflow.planning import plan_command, plan_playbook
+from orchestrator.workflow.planning import plan_command, plan_playbook, with_holds_of_now
 from orchestrator.workflow.requests import Command
 from orchestrator.workflow.session import Session
 
@@ -51,7 +51,8 @@ async def replan(session: Session, task: PlaybookTask | PlanTask | CommandTask, 
             )
             return await plan_command(session, command, task.permitted.options())
         case PlanTask():
-            return await _with_what_is_there(session, read_saved_plan(Path(task.file)), begun)
+            saved = await with_holds_of_now(session, read_saved_plan(Path(task.file)))
+            return await _with_what_is_there(session, saved, begun)
 
 
 async def _with_what_is_there(session: Session, plan: Plan, begun: Begun) -> Plan:

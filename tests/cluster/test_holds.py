@@ -92,6 +92,21 @@ def test_a_hold_in_one_cluster_holds_the_others(held: Held) -> None:
     assert shown.items()[second]["holds"] == [held.hold.name]
 
 
+def test_a_saved_plan_is_held_by_what_came_after_it(held: Held) -> None:
+    """In another cluster than those it is about, as from a responder who could not reach them; or in the fleet file."""
+    first, second, third = held.planes.clusters
+    path = held.workspace.write_playbook({"name": "on", "enable": {"scope": {"clusters": [second, third]}}})
+    held.orchestrator("plan", path, "--save", "plan.json").expect(0)
+    held.keep(first, held.hold)
+    applied = held.orchestrator("apply", "plan.json", "-o", "json").expect(0)
+    assert {item["verdict"] for item in applied.items().values()} == {"held"}
+    assert {tuple(item["holds"]) for item in applied.items().values()} == {(held.hold.name,)}
+    assert held.replicas(second) == held.replicas(third) == 0
+    held.keep(second, held.lift)
+    applied = held.orchestrator("apply", "plan.json", "-o", "json").expect(0)
+    assert {item["verdict"] for item in applied.items().values()} == {"verified"}
+
+
 def test_a_lift_anywhere_ends_it_everywhere(held: Held) -> None:
     """A cluster that was away while its order was lifted comes back with the hold, and is not held."""
     first, second, _ = held.planes.clusters
