@@ -14,7 +14,7 @@ from orchestrator.core.verdict import Verdict
 from orchestrator.errors import Forbidden
 from orchestrator.execution.keeping import KEPT_FOR
 from tests.unit.execution.doubles import WORKLOAD
-from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening
+from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening, guard
 from tests.unit.execution.world import codes
 
 HOLD = ref_of(darkening().hold.to_config_map())
@@ -55,6 +55,21 @@ async def test_without_a_hold_nothing_is_verified_in_the_end() -> None:
     world.on_event = once(EventType.GUARD_TRIED, take_away)
     item = await world.take_one_dark()
     assert (item.verdict, "hold-missing" in codes(item)) == (Verdict.UNVERIFIED, True), item.reasons
+
+
+async def test_a_guard_that_somebody_added_an_exemption_to_is_written_anew() -> None:
+    """Everything that we wrote is still in it: what counts is what it says, all of it."""
+    world = DarkWorld("a")
+    policy = ref_of(guard().policy)
+
+    def exempt() -> None:
+        live = world.clusters["a"].objects[policy]
+        world.clusters["a"]._store(policy, {**live, "spec": {"matchConstraints": {"excludeResourceRules": [{}]}}})
+
+    world.on_event = once(EventType.SOAKING, exempt)
+    item = await world.take_one_dark()
+    assert world.clusters["a"].objects[policy]["spec"] == {}
+    assert (item.verdict, "guard-tampered" in codes(item)) == (Verdict.VERIFIED, True), item.reasons
 
 
 def _with_record(world: DarkWorld, replicas: int, *holds: Hold, kept_for: str = EARLIER) -> None:
