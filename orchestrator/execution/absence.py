@@ -140,19 +140,6 @@ class Absence:
         await self._doubt_silent_nodes(departure)
         return with_moments(replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at), departure)
 
-    def who_reverted(self, live: JsonObject) -> tuple[Reason, ...]:
-        """Who asked for replicas again, by the field managers of a live workload that was stopped."""
-        replicas = dig(live, "spec", "replicas")
-        if not replicas:
-            return ()
-        managers = [
-            f"{entry.get('manager')} ({entry.get('subresource') or entry.get('operation')}, {entry.get('time')})"
-            for entry in dig(live, "metadata", "managedFields", default=[])
-            if dig(entry, "fieldsV1", "f:spec", "f:replicas") is not None
-        ]
-        words = f"{replicas} replicas are asked for again, written by {', '.join(managers) or 'nobody who says so'}"
-        return (Reason(code="reverted", message=printable(words), object=printable(ref_of(live))),)
-
     def shared_with(self, workload: JsonObject) -> str | None:
         """What else the pods of a workload serve, so that it is left alone; None where it may be stopped."""
         return None if self._darkening.include_shared else self._ports.verifier.shared_with(self._subject, workload)

@@ -18,6 +18,7 @@ from orchestrator.errors import Conflict, Invalid
 from orchestrator.execution.halting import with_uid_test
 from orchestrator.execution.keeping import keep_restore_record
 from orchestrator.execution.observing import observe
+from orchestrator.execution.reverting import tell_if_reverted
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 
@@ -63,6 +64,7 @@ async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
             steps.note(Reason(code="route-changed", message=words, object=printable(cut.ref), field=field.pointer))
         if not due:
             return not changed
+        tell_if_reverted(steps, sender, live)
         observe(sender, live, "before")
         operations = [step for one in due for step in patch_of_field(one.pointer, one.before, one.after)]
         patch = with_uid_test(operations, str(dig(live, "metadata", "uid", default="")))

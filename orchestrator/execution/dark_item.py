@@ -13,12 +13,12 @@ from dataclasses import replace
 from orchestrator import plugins
 from orchestrator.core.events import EventType
 from orchestrator.core.holds import Standing
-from orchestrator.core.objects import ObjectRef, ref_of
+from orchestrator.core.objects import ObjectRef, dig, ref_of
 from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan, Verb
 from orchestrator.core.result import ResultItem, Times
 from orchestrator.core.takedown import Darkening
-from orchestrator.core.verdict import Reason, State, Verdict
+from orchestrator.core.verdict import Reason, Verdict
 from orchestrator.execution import concluding
 from orchestrator.execution.absence import Absence
 from orchestrator.execution.binding import GuardBinding
@@ -38,6 +38,7 @@ from orchestrator.execution.keeping import (
 )
 from orchestrator.execution.observing import observe
 from orchestrator.execution.recording import has_hold, write_entry
+from orchestrator.execution.reverting import tell_reverted
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
@@ -185,7 +186,6 @@ class DarkItem:
 
     async def _conclude(self, settled: Settled, deadline: float) -> None:
         cluster_seconds = self._ports.cluster_deadline
-        judgement = settled.judgement
         self._see(settled)
         if self._is_held and self._guard.status == "proven":
             await end_superseded(self._steps, self._sender, self._darkening.replaces)
@@ -203,7 +203,7 @@ class DarkItem:
         if not self._item.subject.model.probes:
             words = "traffic not observed: the model has no probes"
             told = (*told, Reason(code="traffic-not-observed", message=words))
-        await self._tell_who_reverted(judgement.state)
+        await self._tell_who_reverted()
         reasons = tuple(dict.fromkeys((*told, *demotions, *open_ways, *self._guard.reasons, *self._steps.reasons)))
         self._result = replace(self._result, verdict=verdict, reasons=reasons)
         await self._write_standing(verdict)
@@ -223,14 +223,13 @@ class DarkItem:
         more = tuple(reason for reason in self._steps.reasons if reason not in before)
         self._result = replace(self._result, verdict=verdict, reasons=(*self._result.reasons, *more))
 
-    async def _tell_who_reverted(self, state: State) -> None:
+    async def _tell_who_reverted(self) -> None:
         """How everything stands now and, where something runs again, who wrote that."""
         refs = (*self._refs, *self._absence.owners)
         for live in await known_live(self._sender, self._steps, dict.fromkeys(refs)):
             observe(self._sender, live, "after")
-            for reason in self._absence.who_reverted(live):
-                self._steps.note(reason)
-                self._sender.emit(EventType.REVERTED, {"object": reason.object, "message": reason.message})
+            if dig(live, "spec", "replicas"):
+                tell_reverted(self._steps, self._sender, live)
 
     def _see(self, settled: Settled) -> None:
         times = replace(

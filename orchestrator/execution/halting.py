@@ -19,6 +19,7 @@ from orchestrator.errors import Conflict, Invalid
 from orchestrator.execution import changes
 from orchestrator.execution.keeping import keep_restore_record
 from orchestrator.execution.observing import observe
+from orchestrator.execution.reverting import tell_if_reverted
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
 
@@ -52,6 +53,7 @@ async def _scale_to_zero(steps: Steps, sender: Sender, live: JsonObject) -> bool
     if replicas == 0:
         steps.unstopped.discard(ref)
         return True
+    tell_if_reverted(steps, sender, live)
     await _keep(steps, sender, RestoreRecord(model=sender.model, ref=ref, uid=uid, before={"/spec/replicas": replicas}))
     observe(sender, live, "before")
     return await steps.stop(changes.scale(sender, ref, 0, uid=uid), ref)
@@ -72,6 +74,7 @@ async def _pause(steps: Steps, sender: Sender, live: JsonObject, kind: Kind) -> 
         return False
     if not pause.deletes and not pause.fields:
         return True
+    tell_if_reverted(steps, sender, live)
     observe(sender, live, "before")
     await _keep(steps, sender, _record_of(sender.model, live, pause))
     return await (steps.attempt if kind.workload is None else steps.stop)(_write(sender, live, kind, pause), ref)

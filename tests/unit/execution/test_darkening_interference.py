@@ -9,12 +9,12 @@ import pytest
 
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.holds import Hold, Lift, RestoreRecord, read_hold, read_restore_record
-from orchestrator.core.objects import ref_of
+from orchestrator.core.objects import JsonObject, ref_of
 from orchestrator.core.verdict import Verdict
 from orchestrator.errors import Forbidden
 from orchestrator.execution.keeping import KEPT_FOR
 from tests.unit.execution.doubles import WORKLOAD
-from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening, guard
+from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening, guard, replicas_in
 from tests.unit.execution.world import codes
 
 HOLD = ref_of(darkening().hold.to_config_map())
@@ -70,6 +70,35 @@ async def test_a_guard_that_somebody_added_an_exemption_to_is_written_anew() -> 
     item = await world.take_one_dark()
     assert world.clusters["a"].objects[policy]["spec"] == {}
     assert (item.verdict, "guard-tampered" in codes(item)) == (Verdict.VERIFIED, True), item.reasons
+
+
+async def test_who_puts_back_what_was_stopped_is_named_by_manager_owner_and_tracking_mark() -> None:
+    """Stopped once more, and never forgotten: before the guard worked nobody refused it."""
+    world = DarkWorld("a")
+    labels = {"kustomize.toolkit.fluxcd.io/name": "models", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+    owner = {"apiVersion": "odd.example/v1", "kind": "Fleet", "name": "all", "uid": "f", "controller": True}
+    fields: JsonObject = {"f:spec": {"f:replicas": {}}}
+    wrote = {"manager": "kustomize-controller", "operation": "Apply", "fieldsV1": fields}
+
+    def put_back() -> None:
+        live = world.clusters["a"].objects[WORKLOAD]
+        metadata = {**live["metadata"], "labels": labels, "ownerReferences": [owner], "managedFields": [wrote]}
+        world.clusters["a"].objects[WORKLOAD] = {**live, "metadata": metadata, "spec": {"replicas": 3}}
+
+    def hear(event: Event) -> None:
+        if event.type is EventType.ANSWERED and event.data["verb"] == "scale" and not done:
+            done.append(event)
+            put_back()
+
+    done: list[Event] = []
+    world.on_event = hear
+    item = await world.take_one_dark()
+    assert (item.verdict, replicas_in(world, "a")) == (Verdict.VERIFIED, 0)
+    (reason,) = [reason for reason in item.reasons if reason.code == "reverted"]
+    for words in ("kustomize-controller (Apply)", "odd.example/Fleet", "Flux Kustomization flux-system/models"):
+        assert words in reason.message
+    (event,) = [event for event in world.told if event.type is EventType.REVERTED]
+    assert event.data["managers"] == ["kustomize-controller (Apply)"]
 
 
 def _with_record(world: DarkWorld, replicas: int, *holds: Hold, kept_for: str = EARLIER) -> None:
