@@ -68,7 +68,7 @@ async def test_answer_arguments_and_environment(script: Write) -> None:
 async def are_gone(*pids: int) -> bool:
     """Whether they end; a child of a killed process is not waited for by us, and a busy machine takes its time."""
     async with asyncio.timeout(20):
-        while any(map(is_alive, pids)):
+        while any(map(is_alive, pids)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return True
 
