@@ -161,9 +161,12 @@ class PluginSource:
             lifetime = expires - self._clock.now()
         except (TypeError, ValueError):
             raise plugin_failure(self._spec, "gave an expiry that is no time") from None
+        if lifetime <= timedelta():
+            # Our clock is ahead of the plugin's: only a 401 tells when it really expires, or it would be run each time.
+            return None
         # A little early, so that no request leaves with a token that expires under way; but never so early that a
         # short-lived one is asked for each time.
-        return expires - min(timedelta(seconds=60), max(lifetime, timedelta()) / 10)
+        return expires - min(timedelta(seconds=60), lifetime / 10)
 
 
 class Credentials:

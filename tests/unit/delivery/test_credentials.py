@@ -140,6 +140,18 @@ class TestPlugin:
         assert (await login.current()).authorization == "Bearer a"
         assert plugin.runs == 1
 
+    async def test_a_clock_that_is_an_hour_ahead_does_not_ask_before_every_request(self) -> None:
+        """What has just been given and looks expired is used until an API server refuses it."""
+        clock = ManualClock()
+        plugin = Plugin(expiring(clock, "a", -3600), expiring(clock, "b", -3600))
+        login = source(clock, plugin)
+        used = [await login.current() for _ in range(20)]
+        assert {credential.authorization for credential in used} == {"Bearer a"}
+        assert plugin.runs == 1
+        renewed = await login.renewed(used[0])
+        assert renewed is not None and renewed.authorization == "Bearer b"
+        assert plugin.runs == 2
+
     async def test_401_renews_once_for_all(self) -> None:
         plugin = Plugin({"token": "a"}, {"token": "b"})
         login = source(ManualClock(), plugin)
