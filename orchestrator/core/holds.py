@@ -9,7 +9,6 @@ import base64
 import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, JsonObject, ObjectRef, dig
-from orchestrator.core.records import HOLD, canonical_json, record
+from orchestrator.core.records import HOLD, canonical_json, record, unpack
 from orchestrator.core.schema import API_VERSION, DOCUMENT
 
 LIFT = "lift"
@@ -250,8 +249,7 @@ class RestoreRecord:
 def read_restore_record(secret: JsonObject) -> RestoreRecord:
     """The record that a Secret keeps; raises ValueError when it cannot be read."""
     try:
-        text = gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default="")))
-        found = json.loads(text)
+        found = json.loads(unpack(secret))
         api_version, kind, namespace, name = (str(part) for part in found["ref"])
         return RestoreRecord(
             model=str(dig(secret, "metadata", "labels", LABEL_MODEL, default="")),
@@ -261,7 +259,7 @@ def read_restore_record(secret: JsonObject) -> RestoreRecord:
             whole=found["whole"],
             created=bool(found["created"]),
         )
-    except (OSError, EOFError, KeyError, TypeError, ValueError, RecursionError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the restore record is damaged: {type(error).__name__}") from error
 
 

@@ -23,6 +23,10 @@ CATALOGUE = "catalogue"
 MANIFESTS = "manifests"
 HOLD = "hold"
 LOCK = "lock"
+MOST_UNPACKED = 64 << 20
+"""Bytes: sixty times what the largest Secret holds, and more than any manifests that somebody wrote."""
+_GZIP = 31
+"""`wbits` of zlib for a gzip header and trailer."""
 
 
 def canonical_json(value: Any) -> str:
@@ -161,12 +165,28 @@ def pack_manifests(model: str, revision: str, manifests: tuple[JsonObject, ...])
     return record("Secret", name, MANIFESTS, model, {"type": "orchestrator.dev/manifests", "data": {"gz": packed}})
 
 
+def unpack(secret: JsonObject) -> bytes:
+    """What a Secret of ours keeps packed under `gz`; raises ValueError where it is no gzip, or more than it can be.
+
+    A megabyte, which is all that a Secret holds, may unpack to a thousand.
+    """
+    try:
+        packed = base64.b64decode(dig(secret, "data", "gz", default=""))
+        unpacking = zlib.decompressobj(wbits=_GZIP)
+        found = unpacking.decompress(packed, MOST_UNPACKED)
+    except (TypeError, zlib.error) as error:
+        raise ValueError(f"not packed as we pack: {error}") from error
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("more than it can be, or cut off")
+    return found
+
+
 def unpack_manifests(secret: JsonObject) -> tuple[JsonObject, ...]:
     """The manifests kept in a Secret; raises ValueError when they cannot be read."""
     try:
-        found = json.loads(gzip.decompress(base64.b64decode(dig(secret, "data", "gz", default=""))))
+        found = json.loads(unpack(secret))
         if not isinstance(found, list) or not all(isinstance(manifest, dict) for manifest in found):
             raise TypeError("no list of objects")
         return tuple(found)
-    except (OSError, EOFError, TypeError, RecursionError, zlib.error) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"applied manifests are damaged: {error}") from error

@@ -15,7 +15,11 @@ from orchestrator.core.records import canonical_json
 from orchestrator.core.redaction import numbered_digest, redact
 from orchestrator.core.schema import API_VERSION
 from orchestrator.documents._checking import adapter
+from orchestrator.documents.loading import read_text
 from orchestrator.errors import DocumentError
+
+_LARGEST = 1 << 30
+"""Bytes: manifests of every model for hundreds of clusters, and no file without end."""
 
 
 def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
@@ -28,10 +32,12 @@ def to_document(plan: Plan, *, masked: bool = False) -> JsonObject:
 
 def read_saved_plan(path: Path) -> Plan:
     """The plan in this file. Raises DocumentError when it holds none, or one that was changed."""
+    text = read_text(path, shown=str(path), largest=_LARGEST)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DocumentError(f"this is no saved plan: {error}", file=str(path)) from error
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        words = error if isinstance(error, ValueError) else "nested too deeply"
+        raise DocumentError(f"this is no saved plan: {words}", file=str(path)) from error
     return from_document(document, file=str(path))
 
 

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject
+from orchestrator.core.holds import read_restore_record
 from orchestrator.core.records import (
+    MOST_UNPACKED,
     CatalogueEntry,
     canonical_json,
     manifests_name,
@@ -153,6 +155,15 @@ def test_equal_manifests_are_kept_as_equal_bytes() -> None:
 def test_kept_manifests_that_are_damaged_are_an_error(data: JsonObject) -> None:
     with pytest.raises(ValueError, match=r".+"):
         unpack_manifests({"data": data})
+
+
+def test_what_unpacks_to_more_than_anybody_wrote_is_damage_and_fills_no_memory() -> None:
+    """A megabyte of a Secret unpacks to a thousand, all of which would be read."""
+    bomb = {"data": {"gz": base64.b64encode(gzip.compress(b"[" + b" " * MOST_UNPACKED + b"]")).decode()}}
+    with pytest.raises(ValueError, match="more than it can be"):
+        unpack_manifests(bomb)
+    with pytest.raises(ValueError, match="damaged"):
+        read_restore_record(bomb)
 
 
 def test_the_revision_depends_on_content_and_not_on_order() -> None:

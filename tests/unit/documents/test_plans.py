@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import Plan
 from orchestrator.core.snapshot import Preview
 from orchestrator.core.verdict import Reason, Want
-from orchestrator.documents.plans import digest_of, from_document, to_document
+from orchestrator.documents.plans import digest_of, from_document, read_saved_plan, to_document
 from orchestrator.documents.schemas import schema
 from orchestrator.errors import DocumentError
 from orchestrator.planning import plan
@@ -90,6 +92,28 @@ def edited(edit: Any) -> JsonObject:
 def test_what_is_no_plan_of_ours_is_refused(edit: Any, words: str) -> None:
     with pytest.raises(DocumentError, match=words):
         from_document(edited(edit), file="plan.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"[" * 200_000, id="nested without end"),
+        pytest.param(b'{"kind": "Plan", "plan": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", id="nested, but well formed"),
+        pytest.param(b"\xff\xfe", id="not UTF-8"),
+        pytest.param(b"1" * 10_000, id="a number without end"),
+        pytest.param(b"", id="empty"),
+    ],
+)
+def test_a_file_that_is_no_saved_plan_is_an_error_of_ours(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "saved.json").write_bytes(content)
+    with pytest.raises(DocumentError, match=r"no saved plan|not UTF-8"):
+        read_saved_plan(tmp_path / "saved.json")
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "saved.json")
+    with pytest.raises(DocumentError, match="not a regular file"):
+        read_saved_plan(tmp_path / "saved.json")
 
 
 def test_a_plan_that_is_shown_holds_no_secret() -> None:
