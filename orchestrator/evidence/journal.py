@@ -23,7 +23,7 @@ from orchestrator.core.redaction import redact
 from orchestrator.core.schema import API_VERSION
 from orchestrator.core.text import printable
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.evidence.private import make_private, run_digest
+from orchestrator.evidence.private import make_private, read_kept, run_digest
 from orchestrator.evidence.syncing import GroupSync
 
 FILE_NAME: Final = "journal.jsonl"
@@ -94,9 +94,9 @@ def read_journal(path: Path) -> JournalContents:
     A torn last line is no damage; anything else that is not what was written is.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return JournalContents(records=(), intact_bytes=0, damage="larger than a journal can be")
-        return parse_journal(path.read_bytes())
+        return parse_journal(read_kept(path, _MAX_BYTES))
+    except ValueError:
+        return JournalContents(records=(), intact_bytes=0, damage="larger than a journal can be")
     except OSError as error:
         raise OrchestratorError(f"the journal cannot be read: {error.strerror}", code="journal") from error
 

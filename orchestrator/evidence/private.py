@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,21 @@ def write_new(path: Path, content: bytes) -> None:
         os.fsync(file)
 
 
+def read_kept(path: Path, limit: int) -> bytes:
+    """The content of a regular file. Raises OSError, also for a pipe, which would be waited for, and ValueError when it
+    holds more than `limit` bytes.
+    """
+    # Without O_NONBLOCK, opening a named pipe waits until somebody opens its other end.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError("larger than it can be")
+    return content
+
+
 def run_digest(directory: Path) -> Digest:
     """What replaces secrets in everything kept of this run: equal ones alike, under a key that never leaves the folder.
 
@@ -48,10 +65,10 @@ def run_digest(directory: Path) -> Digest:
 
 def _key(directory: Path) -> bytes:
     path, key = directory / KEY, secrets.token_bytes(32)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         make_private(directory)
         with contextlib.suppress(FileExistsError):
             write_new(path, key)
-        kept = path.read_bytes()
+        kept = read_kept(path, len(key))
         return kept if len(kept) == len(key) else key
     return key

@@ -19,7 +19,7 @@ from orchestrator.core.objects import JsonObject
 from orchestrator.core.redaction import redact
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.evidence.journal import FILE_NAME, FileJournal, JournalContents, is_run_id, read_journal
-from orchestrator.evidence.private import make_private, run_digest, write_new
+from orchestrator.evidence.private import make_private, read_kept, run_digest, write_new
 from orchestrator.evidence.vouching import DIGEST, digest_of
 
 ABOUT: Final = "about.json"
@@ -149,9 +149,7 @@ def _write(directory: Path, name: str, document: Mapping[str, Any]) -> str | Non
 
 def _read(path: Path, gaps: list[str]) -> JsonObject | None:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_kept(path, _MAX_BYTES))
         if isinstance(found, dict):
             return found
         raise ValueError

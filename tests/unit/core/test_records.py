@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject
 from orchestrator.core.holds import read_restore_record
+from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject
 from orchestrator.core.records import (
     MOST_UNPACKED,
     CatalogueEntry,

@@ -182,6 +182,23 @@ def test_hostile_files_are_no_reason_to_fail(tmp_path: Path, dead: dict[str, Any
     report_run(tmp_path, FIRST)
 
 
+@pytest.mark.parametrize("name", ["about.json", "request.json", "result.json", "journal.jsonl", "redaction.key"])
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, dead: dict[str, Any], name: str) -> None:
+    """Opening it would wait for somebody to write, and no signal would end that."""
+    directory = keep(tmp_path, FIRST, dead)
+    (directory / name).unlink(missing_ok=True)
+    os.mkfifo(directory / name)
+    looking = (
+        "import sys\nfrom pathlib import Path\nfrom orchestrator.workflow.runs import list_runs, report_run\n"
+        "from orchestrator import evidence\nfrom orchestrator.core.events import Event, EventType\n"
+        "from datetime import UTC, datetime\n"
+        "state, run = Path(sys.argv[1]), sys.argv[2]\nlist_runs(state, 5)\nreport_run(state, run)\n"
+        "with evidence.open_journal(evidence.run_directory(state, run)) as journal:\n"
+        "    journal.record(Event(type=EventType.RUN_ENDED, at=datetime.now(UTC), data={'token': 's3cret'}))\n"
+    )
+    subprocess.run([sys.executable, "-c", looking, str(tmp_path), FIRST], timeout=60, check=True)
+
+
 def test_control_characters_never_reach_a_report(tmp_path: Path, dead: dict[str, Any]) -> None:
     directory = keep(tmp_path, FIRST, dead, models=["fable\x1b[2J"], name="pb\x1b]0;x\x07")
     with evidence.open_journal(directory) as journal:
