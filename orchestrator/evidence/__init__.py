@@ -18,6 +18,7 @@ from orchestrator.evidence.journal import (
 from orchestrator.evidence.private import run_digest, write_new
 from orchestrator.evidence.run_record import (
     RunRecord,
+    forget_request,
     list_runs,
     read_about,
     read_heads,
@@ -37,6 +38,7 @@ __all__ = [
     "RunRecord",
     "SigningKey",
     "bundle_lines",
+    "forget_request",
     "is_run_id",
     "list_runs",
     "load_public_key",

@@ -7,7 +7,9 @@ refuses to stop a run because a disk is full: what could not be written is missi
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,11 +70,17 @@ def write_request(directory: Path, request: Mapping[str, Any]) -> bool:
     return _write(directory, REQUEST, request) is not None
 
 
+def forget_request(directory: Path) -> None:
+    """Delete how a run was asked, where that can be done: what could not be corrected is not to be believed."""
+    with contextlib.suppress(OSError):
+        (directory / REQUEST).unlink(missing_ok=True)
+
+
 def list_runs(state: Path) -> tuple[str, ...]:
     """Identities of all runs under the state folder, the newest first. Raises OrchestratorError when it is closed."""
     folder = state / "runs"
     try:
-        found = [entry.name for entry in folder.iterdir() if is_run_id(entry.name) and entry.is_dir()]
+        found = [entry.name for entry in folder.iterdir() if is_run_id(entry.name) and _is_run(entry)]
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -82,7 +90,7 @@ def list_runs(state: Path) -> tuple[str, ...]:
 
 def read_run(directory: Path) -> RunRecord:
     """Everything kept of the run in this folder. Raises UsageError where there is nothing of a run."""
-    if not any((directory / name).is_file() for name in (FILE_NAME, ABOUT, RESULT)):
+    if not _is_run(directory):
         raise UsageError(
             f"there is no run {directory.name} on this machine",
             hint="$ORCHESTRATOR_STATE says where runs are kept; a run that had nothing to do leaves nothing",
@@ -113,6 +121,11 @@ def read_heads(directory: Path) -> tuple[JsonObject | None, JsonObject | None, J
     """About, request and result of a run, each None where it is not kept: all that a list of runs needs."""
     about, request, result = (_read(directory / name, []) for name in (ABOUT, REQUEST, RESULT))
     return about, request, result
+
+
+def _is_run(directory: Path) -> bool:
+    """Whether anything is kept there: a run that was killed at its very beginning leaves a folder, and no more."""
+    return any(os.path.lexists(directory / name) for name in (FILE_NAME, ABOUT, RESULT, REQUEST))
 
 
 def _begun_at(directory: Path) -> int:

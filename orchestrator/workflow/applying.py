@@ -22,7 +22,7 @@ from orchestrator.errors import ConflictRefusal, HoldRefusal, OrchestratorError,
 from orchestrator.execution.begun import Begun
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan, local_user
-from orchestrator.workflow.asked import Asked, to_kept
+from orchestrator.workflow.asked import UNBEGUN, Asked, to_kept
 from orchestrator.workflow.processes import this_process
 from orchestrator.workflow.session import Session
 
@@ -105,12 +105,20 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
 
 
 def keep_beginning(directory: Path, about: Mapping[str, Any], request: RunRequest) -> bool:
-    """Keep what a run is about, and how it can be asked again; whether all of that could be written."""
+    """Keep what a run is about, and how it can be asked again; whether all of that could be written.
+
+    Until its journal has begun nothing can have been sent. That is said at first and taken back then, never the
+    reverse: a journal that is lost later must not look like one that was never begun.
+    """
     continues = {"continues": request.continues} if request.continues else {}
     asked = to_kept(request.asked) if request.asked else {}
-    process = {**this_process(), "holder": holder_of(directory.name)}
-    is_kept = evidence.write_request(directory, {"process": process, **asked})
-    return evidence.write_about(directory, {**about, **continues}) and is_kept
+    kept = {"process": {**this_process(), "holder": holder_of(directory.name)}, **asked}
+    evidence.write_request(directory, {**kept, UNBEGUN: True})
+    is_about_kept = evidence.write_about(directory, {**about, **continues})
+    is_request_kept = evidence.write_request(directory, kept)
+    if not is_request_kept:
+        evidence.forget_request(directory)
+    return is_about_kept and is_request_kept
 
 
 @contextlib.contextmanager

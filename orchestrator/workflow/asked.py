@@ -26,6 +26,9 @@ from orchestrator.core.wish import PlanOptions
 from orchestrator.documents._checking import adapter
 from orchestrator.documents.workspace import Workspace
 
+UNBEGUN = "unbegun"
+"""Of a request that is kept: its run has recorded nothing yet, so nothing was sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:

@@ -60,7 +60,7 @@ class Resumption:
                 found.append(f"the journal of run {run} was changed: {journal.damage}")
             if journal.missing:
                 found.append(f"the journal of run {run} lacks {journal.missing} records, which could not be written")
-            if not journal.records:
+            if not journal.records and kept.has_begun:
                 found.append(f"the journal of run {run} tells nothing")
         return tuple(found)
 

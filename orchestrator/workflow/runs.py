@@ -22,7 +22,7 @@ from orchestrator.errors import UsageError
 from orchestrator.evidence.bundle import gaps_of
 from orchestrator.evidence.telling import words_of
 from orchestrator.execution.begun import begun_by
-from orchestrator.workflow.asked import Asked, from_kept
+from orchestrator.workflow.asked import UNBEGUN, Asked, from_kept
 from orchestrator.workflow.asking import command_line_of
 from orchestrator.workflow.processes import lives
 
@@ -40,6 +40,8 @@ class KeptRun:
     holder: str | None
     """What its locks are held by."""
     pid: int | None
+    has_begun: bool
+    """Whether it may have sent anything: False only where it was cut off before the first record of its journal."""
 
 
 def list_runs(state: Path, limit: int) -> RunList:
@@ -83,6 +85,7 @@ def read_kept(state: Path, run: str) -> KeptRun:
         asked=from_kept(record.request),
         holder=holder if isinstance(holder, str) else None,
         pid=pid if isinstance(pid, int) else None,
+        has_begun=bool(record.journal.records) or dig(record.request, UNBEGUN) is not True,
     )
 
 

@@ -66,8 +66,8 @@ class Stage:
         """The real command line in this workspace."""
         return self._run(*arguments, workspace=self.workspace.root, **options)
 
-    def die(self, point: Point, *arguments: str) -> None:
-        """The same, killed at this point; fails when the point was never reached."""
+    def die(self, point: Point, *arguments: str) -> int:
+        """The same, killed at this point; the id of its process. Fails when the point was never reached."""
         environment = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(self.home),
@@ -77,18 +77,19 @@ class Stage:
             "KILL_NAMESPACE": self.namespace,
         }
         place = ("-C", str(self.workspace.root))
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.cluster.killing.dying", *place, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=180,
-            env=environment,
-            cwd=ROOT,
-            check=False,
+        command = [sys.executable, "-m", "tests.cluster.killing.dying", *place, *arguments]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=180)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        assert process.returncode == -signal.SIGKILL, (
+            f"not killed {point}: it exited with {process.returncode}\n{stdout}\n{stderr}"
         )
-        assert done.returncode == -signal.SIGKILL, (
-            f"not killed {point}: it exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        )
+        return process.pid
 
     def state(self) -> dict[str, dict[str, JsonObject]]:
         """Everything there is of this stage, by cluster."""

@@ -227,6 +227,37 @@ def test_of_a_run_that_ended_well_its_own_result_is_told(
     assert found.outcome is outcome
 
 
+def test_a_run_that_recorded_nothing_has_sent_nothing(tmp_path: Path, dead: dict[str, Any]) -> None:
+    """Killed before the first record of its journal: what continues it knows what was there before."""
+    directory = keep(tmp_path, FIRST, dead)
+    (directory / "journal.jsonl").unlink()
+    lost = find_resumption(tmp_path, FIRST, tmp_path)
+    assert isinstance(lost, Resumption)
+    assert not lost.begun.is_whole, "a journal that was lost must not pass for one that was never begun"
+    evidence.write_request(directory, {"process": dead, **to_kept(asked(tmp_path)), "unbegun": True})
+    found = find_resumption(tmp_path, FIRST, tmp_path)
+    assert isinstance(found, Resumption)
+    assert found.begun.is_whole and not found.begun.items
+
+
+@pytest.mark.parametrize("left", [(), ("redaction.key",), ("redaction.key", "request.json"), (".request.json.new",)])
+def test_a_run_that_was_killed_as_it_made_its_folder_hides_no_other(
+    tmp_path: Path, dead: dict[str, Any], left: tuple[str, ...]
+) -> None:
+    keep(tmp_path, FIRST, dead)
+    directory = keep(tmp_path, SECOND, dead)
+    for file in list(directory.iterdir()):
+        if file.name not in left:
+            file.unlink()
+    for name in left:
+        (directory / name).touch()
+    assert FIRST in [run.run for run in list_runs(tmp_path, 5).runs]
+    assert isinstance(find_resumption(tmp_path, FIRST, tmp_path), Resumption)
+    if "request.json" in left:
+        report_run(tmp_path, SECOND)
+        assert states(tmp_path)[SECOND] is RunState.DIED
+
+
 def test_the_newest_of_a_chain_decides(tmp_path: Path, dead: dict[str, Any]) -> None:
     """To resume the first again does nothing when what continued it has ended well."""
     keep(tmp_path, FIRST, dead)
