@@ -19,7 +19,7 @@ def camel_case(name: str) -> str:
 DOCUMENT: dict[str, Any] = {
     "extra": "forbid",
     "alias_generator": camel_case,
-    "use_attribute_docstrings": True,
+    "use_attribute_docstrings": False,  # only schemas are described, see documents/schemas.py
     "str_max_length": 100_000,
 }
 """pydantic configuration of every document class: unknown fields are errors."""

@@ -25,6 +25,8 @@ def printable(text: object, limit: int = 500) -> str:
 
 def harmless(line: str) -> str:
     """The line with the same characters replaced, spaces and length kept; a second line's beginning is one of them."""
+    if line.isascii() and line.isprintable():
+        return line
     return "".join(character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in line)
 
 

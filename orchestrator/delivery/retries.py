@@ -91,6 +91,18 @@ def policy(timeouts: Timeouts, clock: Clock, *, repeatable: bool, answered_befor
 async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) -> T:
     """The result of the first attempt that succeeds; raises what the last one raised."""
     began = rules.clock.elapsed()
+    try:
+        # Nearly every call ends here, and pays for no machinery.
+        return await attempt()
+    except Exception as error:
+        if not _may_repeat(error, repeatable=rules.repeatable):
+            raise
+        failed = [error]
+
+    async def again() -> T:
+        if failed:
+            raise failed.pop()
+        return await attempt()
 
     def is_over(state: RetryCallState) -> bool:
         limit = rules.patience if _was_turned_away(_failure(state)) else rules.budget
@@ -103,7 +115,7 @@ async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) 
         retry=retry_if_exception(lambda error: _may_repeat(error, repeatable=rules.repeatable)),
         reraise=True,
     )
-    return await retrying(attempt)
+    return await retrying(again)
 
 
 class _Pause(wait_base):

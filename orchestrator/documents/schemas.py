@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from orchestrator.core.drill import DrillReport
 from orchestrator.core.evidence import EvidenceReport
@@ -11,7 +14,7 @@ from orchestrator.core.order_report import HoldList, OrderList
 from orchestrator.core.plan import PlanDocument
 from orchestrator.core.result import ErrorDocument, RunResult, StatusDocument
 from orchestrator.core.run_report import AbortReport, RunList, RunReport
-from orchestrator.core.schema import API_VERSION
+from orchestrator.core.schema import API_VERSION, DOCUMENT
 from orchestrator.documents._checking import adapter
 from orchestrator.documents.envelope import DOCUMENT_KINDS
 from orchestrator.documents.problems import suggestion
@@ -46,7 +49,7 @@ def kinds() -> tuple[str, ...]:
 def schema(kind: str) -> dict[str, Any]:
     """The schema of a kind; raises UsageError for one that has none."""
     if kind in DOCUMENT_KINDS:
-        return _in_envelope(kind, _without_titles(adapter(DOCUMENT_KINDS[kind]).json_schema()))
+        return _in_envelope(kind, _without_titles(_described(DOCUMENT_KINDS[kind]).json_schema()))
     if kind in PRINTED_KINDS:
         return {"$schema": DIALECT, "title": kind, **schema_of(PRINTED_KINDS[kind])}
     raise UsageError(f"{kind} is no kind of document", hint=suggestion(kind, kinds(), "kinds"))
@@ -54,7 +57,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 def schema_of(cls: type[Any]) -> dict[str, Any]:
     """The schema of a dataclass as it is printed: every field is there, defaults included."""
-    found = adapter(cls).json_schema(mode="serialization")
+    found = _described(cls).json_schema(mode="serialization")
     for part in (found, *found.get("$defs", {}).values()):
         if "properties" in part:
             part["required"] = list(part["properties"])
@@ -65,6 +68,16 @@ def as_printed(value: Any) -> dict[str, Any]:
     """A printed dataclass as its JSON document, camelCase, as its schema says."""
     found: dict[str, Any] = adapter(type(value)).dump_python(value, mode="json", by_alias=True)
     return found
+
+
+@cache
+def _described(cls: type[Any]) -> TypeAdapter[Any]:
+    """A validator that knows what the docstrings of fields say: to read the source of every class takes its time."""
+    DOCUMENT["use_attribute_docstrings"] = True
+    try:
+        return TypeAdapter(cls)
+    finally:
+        DOCUMENT["use_attribute_docstrings"] = False
 
 
 def _without_titles(flat: dict[str, Any]) -> dict[str, Any]:
