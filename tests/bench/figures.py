@@ -87,12 +87,13 @@ SCHEMA: JsonObject = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "additionalProperties": False,
-    "required": ["kind", "began", "seconds", "rounds", "machine", "versions", "met", "figures"],
+    "required": ["kind", "began", "seconds", "rounds", "clusters", "machine", "versions", "met", "figures"],
     "properties": {
         "kind": {"const": "BenchResult"},
         "began": {"type": "string", "format": "date-time"},
         "seconds": {"type": "number"},
         "rounds": {"type": "integer", "minimum": 1},
+        "clusters": {"type": "integer", "minimum": 1},
         "machine": {"type": "object", "required": ["processor", "cores", "memoryGiB", "system"]},
         "versions": {
             "type": "object",

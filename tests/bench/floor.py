@@ -108,7 +108,7 @@ class Client:
     async def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """The parsed answer. Raises Refused."""
         content = None if body is None else orjson.dumps(body)
-        url, given = self._target.server + path, self._target.headers | (headers or {})
+        url, given = self._target.server + path, self._target.headers | (headers or _JSON)
         async with self._session.request(method, url, data=content, headers=given, ssl=self._target.tls) as answer:
             read = await answer.read()
             if answer.status >= 400:
@@ -152,7 +152,7 @@ async def take_down(client: Client, work: Work, times: Times) -> None:
     """Identity; guard and route together; scale; and meanwhile wait until no pod is left."""
     await client.send("GET", IDENTITY)
     gone = asyncio.ensure_future(_none_left(client, work.pods))
-    first = [client.send("POST", f"{path}?fieldManager=floor", body, _JSON) for path, body in work.guard]
+    first = [client.send("POST", f"{path}?fieldManager=floor", body) for path, body in work.guard]
     if work.route is not None:
         first.append(client.send("PATCH", f"{work.route[0]}?fieldManager=floor", work.route[1], _MERGE))
     await asyncio.gather(*first)

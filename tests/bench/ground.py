@@ -26,6 +26,7 @@ ROUTE = "bench"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 _ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
+_SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
 _OURS = "/api/v1/namespaces/orchestrator-system"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/orchestrator-system/leases"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -71,10 +72,10 @@ class Ground:
         return path
 
     def write_models(self, *names: str) -> None:
-        """Models of one Deployment each."""
+        """Models of one Deployment each; the route is that of the model of its name."""
         for name in names:
             self.write(f"manifests/{name}/objects.yaml", self.deployment(name))
-            routes = [{"kind": "HTTPRoute", "namespace": NAMESPACE, "name": ROUTE}] if name == names[0] else []
+            routes = [{"kind": "HTTPRoute", "namespace": NAMESPACE, "name": ROUTE}] if name == ROUTE else []
             spec = {"manifests": ["objects.yaml"], "replicas": self.setting.pods, "routes": routes}
             self.write(f"manifests/{name}/model.yaml", _document("Model", name, spec))
 
@@ -170,11 +171,13 @@ class Ground:
         for path in (_DEPLOYMENTS, _ROUTES, f"{_OURS}/configmaps", f"{_OURS}/secrets", _LEASES):
             await _quietly(client.send("DELETE", path))
         await _quietly(client.send("POST", "/api/v1/namespaces", _object("v1", "Namespace", NAMESPACE)))
-        await _quietly(client.send("POST", _ROUTES, _route()))
-        services = await client.send("GET", f"/api/v1/namespaces/{NAMESPACE}/services")
-        for service in services["items"]:
-            await client.send("DELETE", f"/api/v1/namespaces/{NAMESPACE}/services/{service['metadata']['name']}")
-        while (await client.send("GET", f"{_PODS}?limit=1"))["items"]:  # noqa: ASYNC110 - a server sets no event
+        for service in (await client.send("GET", _SERVICES))["items"]:
+            await client.send("DELETE", f"{_SERVICES}/{service['metadata']['name']}")
+        await client.send("POST", _SERVICES, _service())
+        # A policy that was deleted refuses for a while longer.
+        while not await _quietly(client.send("POST", _ROUTES, _route())):  # noqa: ASYNC110 - a server sets no event
+            await asyncio.sleep(0.1)
+        while (await client.send("GET", f"{_PODS}?limit=1"))["items"]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         await self._until_admitted(client)
 
@@ -228,8 +231,13 @@ def _object(version: str, kind: str, name: str) -> JsonObject:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
 
 
+def _service() -> JsonObject:
+    spec = {"selector": {"app": ROUTE}, "ports": [{"port": 80, "targetPort": 8000}]}
+    return {**_object("v1", "Service", ROUTE), "spec": spec}
+
+
 def _route() -> JsonObject:
     """A route of a gateway that does not stand in these clusters, as there is none."""
-    backend = {"backendRefs": [{"name": "bench", "port": 80}]}
+    backend = {"backendRefs": [{"name": ROUTE, "port": 80}]}
     spec = {"parentRefs": [{"name": "bench"}], "hostnames": ["bench.models.example"], "rules": [backend]}
     return {**_object("gateway.networking.k8s.io/v1", "HTTPRoute", ROUTE), "spec": spec}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import pkgutil
+import signal
 import sys
 import tempfile
 import time
@@ -58,13 +59,16 @@ async def measure_all(modules: Sequence[ModuleType], setting: Setting) -> list[F
     return [figure for module in modules for figure in await measured(module, setting)]
 
 
-def document(figures: Sequence[Figure], rounds: int, began: datetime, versions_of: dict[str, str]) -> JsonObject:
+def document(
+    figures: Sequence[Figure], began: datetime, versions_of: dict[str, str], *, rounds: int, clusters: int
+) -> JsonObject:
     """What is kept of a run."""
     return {
         "kind": "BenchResult",
         "began": began.isoformat(timespec="seconds"),
         "seconds": round((now() - began).total_seconds(), 1),
         "rounds": rounds,
+        "clusters": clusters,
         "machine": machine(),
         "versions": versions_of,
         "met": are_met(figures),
@@ -107,13 +111,15 @@ async def run(modules: Sequence[ModuleType], folder: Path, console: Console, **s
 @click.option("--save", type=click.Path(path_type=Path), default=None, help="Where the figures are kept.")
 def main(only: str, save: Path | None, **sizes: int) -> None:
     """Measure what the tool costs beside the control planes themselves."""
+    # Control planes are ended also when somebody ends us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     began = now()
     modules = found_measures([name for name in only.split(",") if name])
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         figures = asyncio.run(run(modules, Path(folder), console, **sizes))
     path = save or RESULTS / f"{began:%Y%m%dT%H%M%SZ}.json"
-    write(path, document(figures, sizes["rounds"], began, versions()))
+    write(path, document(figures, began, versions(), rounds=sizes["rounds"], clusters=sizes["clusters"]))
     console.print()
     console.print(table(figures))
     for figure in figures:

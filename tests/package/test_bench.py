@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,7 +102,7 @@ def test_the_exit_code_says_whether_every_bar_is_kept(
 
 
 def test_what_is_kept_says_on_what_it_was_measured() -> None:
-    found = run.document([figure(1.0)], 1, datetime.now(UTC), versions())
+    found = run.document([figure(1.0)], run.now(), versions(), rounds=1, clusters=2)
 
     Draft202012Validator(SCHEMA).validate(found)
     assert found["machine"]["cores"] >= 1
