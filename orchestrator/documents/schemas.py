@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -70,14 +69,18 @@ def as_printed(value: Any) -> dict[str, Any]:
     return found
 
 
-@cache
+_described_ones: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _described(cls: type[Any]) -> TypeAdapter[Any]:
     """A validator that knows what the docstrings of fields say: to read the source of every class takes its time."""
-    DOCUMENT["use_attribute_docstrings"] = True
-    try:
-        return TypeAdapter(cls)
-    finally:
-        DOCUMENT["use_attribute_docstrings"] = False
+    if cls not in _described_ones:
+        DOCUMENT["use_attribute_docstrings"] = True
+        try:
+            _described_ones[cls] = TypeAdapter(cls)
+        finally:
+            DOCUMENT["use_attribute_docstrings"] = False
+    return _described_ones[cls]
 
 
 def _without_titles(flat: dict[str, Any]) -> dict[str, Any]:
