@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+_UNTOLD = 3
+"""Exit code: whatever was proven, nobody was told."""
 
 
 def main() -> None:
@@ -31,6 +36,12 @@ def main() -> None:
         _flush()
     except KeyboardInterrupt:
         code = 130
+    except OSError as error:
+        # What a write to a stream raises names no file.
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        code = _UNTOLD
+        _say_untold(error)
     # All is told: what is left to do is to end.
     _on_signals(lambda number, frame: os._exit(code))
     sys.exit(code)
@@ -39,6 +50,17 @@ def main() -> None:
 def _on_signals(handler: signal._HANDLER) -> None:
     for number in _SIGNALS:
         signal.signal(number, handler)
+
+
+def _say_untold(error: OSError) -> None:
+    """Say so on stderr, and let nothing that is left in a buffer fail once more at exit."""
+    words = f"error: what it had to say could not be written: {error.strerror}\n"
+    words += "  next: make room; `orchestrator runs show --last` tells what a run came to\n"
+    with contextlib.suppress(OSError):
+        os.write(2, words.encode())
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(null, stream)
 
 
 def _flush() -> None:

@@ -60,6 +60,8 @@ class Story:
     begins: str
     """How the model is before they begin: `on`, `off` without an order, or `dark` under one."""
     operators: tuple[tuple[Act, ...], tuple[Act, ...]]
+    aborts: bool
+    """Whether an operator whose command was killed aborts that run before going on."""
 
     @classmethod
     def of(cls, seed: int) -> Story:
@@ -80,7 +82,8 @@ class Story:
             count = chance.choice((1, 1, 2))
             return tuple(act(number, chance.choice(first if index == 0 else others)) for index in range(count))
 
-        return cls(seed, begins, (script(0, verbs), script(1, others)))
+        scripts = (script(0, verbs), script(1, others))
+        return cls(seed, begins, scripts, aborts=chance.random() < 0.5)
 
     @property
     def may_end_off(self) -> bool:
@@ -90,7 +93,7 @@ class Story:
     def __str__(self) -> str:
         lines = [f"seed {self.seed}: {self.begins}"]
         lines += [f"  operator {number}: {'; '.join(map(str, acts))}" for number, acts in enumerate(self.operators)]
-        return "\n".join(lines)
+        return "\n".join([*lines, "  what was killed is aborted"] if self.aborts else lines)
 
 
 @dataclass
@@ -118,15 +121,17 @@ class Stage:
             "disable": ["disable", self.model, "--all", "--soak", "1s"],
             "takedown": ["takedown", *confirmed, "--rehearse", "--soak", "2s"],
             "restore": ["restore", *confirmed, "--lift-reference", "EX-1"],
+            "abort": ["runs", "abort", "--last"],
         }[verb]
 
-    def play(self, number: int, acts: tuple[Act, ...]) -> None:
+    def play(self, number: int, acts: tuple[Act, ...], *, aborts: bool) -> None:
         """One operator's acts, one after the other."""
         for act in acts:
             time.sleep(act.delay)
-            self._run(number, act)
+            if self._run(number, act) == -signal.SIGKILL and aborts:
+                self._run(number, Act("abort", "", 0, "", 0))
 
-    def _run(self, number: int, act: Act) -> None:
+    def _run(self, number: int, act: Act) -> int:
         command = [sys.executable, "-m", "orchestrator", "-C", str(self.scene.workspace.root)]
         command += [*self.arguments(act.verb, act.order), "-o", "json"]
         home = self.home / f"operator-{number}"
@@ -138,6 +143,7 @@ class Stage:
                 process.send_signal(signal.Signals[act.ending or "SIGKILL"])
                 stdout, stderr = process.communicate(timeout=60)
         self.done.append((act, process.pid, Finished(process.returncode, stdout, stderr)))
+        return process.returncode
 
     def holders(self) -> list[str]:
         """Who holds a lock on the model, in any cluster."""
@@ -198,7 +204,10 @@ def test_whatever_two_operators_do_at_once_an_order_is_kept_and_nothing_is_lost(
         del stage.orders["first"]
     if story.begins == "off":
         stage.scene.orchestrator("disable", stage.model, "--all", "-o", "json").expect(0)
-    operators = [threading.Thread(target=stage.play, args=each) for each in enumerate(story.operators)]
+    operators = [
+        threading.Thread(target=stage.play, args=each, kwargs={"aborts": story.aborts})
+        for each in enumerate(story.operators)
+    ]
     for operator in operators:
         operator.start()
     for operator in operators:
@@ -217,7 +226,8 @@ def check_endings(stage: Stage) -> None:
         if done.code == -signal.SIGKILL:
             assert act.ending == "SIGKILL", f"{act} hung"
             continue
-        assert done.code in (0, 1, 3, 4, 130), f"{act}: {done}"
+        # Killed before its run had a folder, or after its end, there is nothing to abort.
+        assert done.code in ((0, 2, 3, 4) if act.verb == "abort" else (0, 1, 3, 4, 130)), f"{act}: {done}"
         assert (done.code == 130) <= (act.ending == "SIGINT"), f"{act}: {done}"
         assert "Traceback" not in done.stderr, done.stderr
         assert "internal" not in done.stdout, done.stdout
@@ -229,6 +239,8 @@ def check_locks(stage: Stage) -> None:
     dead = [f" pid {pid} " for _, pid, done in stage.done if done.code == -signal.SIGKILL]
     left = stage.holders()
     assert all(any(pid in holder for pid in dead) for holder in left), (left, dead)
+    aborted = [done.json["run"]["run"] for act, _, done in stage.done if act.verb == "abort" and done.code == 0]
+    assert not [holder for holder in left for run in aborted if holder.endswith(run)], (left, aborted)
     done = stage.scene.orchestrator("apply", "playbooks/on.yaml", "--wait-lock", "2m", "-o", "json").expect(0)
     assert stage.holders() == [], done
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +66,31 @@ def test_a_signal_while_it_starts_is_an_end_like_any_other(module: str, name: st
     assert done.returncode == 130, done.stderr
     assert json.loads(done.stdout)["error"]["code"] == "interrupted"
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("schema", "Fleet"), ("frob", "-o", "json"), ("runs", "list", "-o", "json")]
+)
+def test_a_full_disk_under_its_output_is_an_error_of_ours(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """What was to be read is cut short: never exit code 0, and no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            env={**os.environ, "ORCHESTRATOR_STATE": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: what it had to say could not be written: No space left")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_nowhere_to_complain_is_no_traceback_either() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "orchestrator", "frob"], stderr=full, timeout=60, check=False)
+    assert done.returncode == 3
