@@ -81,6 +81,34 @@ def test_five_hundred_clusters_fit_and_those_without_a_line_are_counted_by_regio
     assert len(rows) + sum(counted) == 500
 
 
+def test_of_five_hundred_clusters_the_screen_tells_time_left_and_the_worst_with_pods_and_last_event() -> None:
+    """At 80 by 24: what is lost, what is left over, what still drains; the rest counted, region by region."""
+    clusters = [f"{region}/{region}-{number}" for region in ("eu", "us", "ap", "sa", "me") for number in range(100)]
+    picture = begun(*clusters, deadline=(NOW + timedelta(minutes=73)).isoformat())
+    for place in clusters[:450]:
+        picture.hear(event(EventType.ITEM_ENDED, place.partition("/")[2], verdict="verified"))
+    left = {"desired": 0, "ready": 1, "pods": 3}
+    why = [{"code": "pods-left", "message": "3 pods are left"}]
+    picture.hear(event(EventType.ITEM_ENDED, "sa-7", verdict="residue", replicas=left, reasons=why))
+    picture.hear(event(EventType.ITEM_ENDED, "us-3", verdict="unreachable"))
+    picture.hear(event(EventType.PROGRESS, "me-60", replicas=left, reasons=["pod fable-5-x7k2p is terminating"]))
+    shown = lines(picture)
+    assert len(shown) < 24
+    assert shown[0] == "takedown directive · fable-5 · 0:42 · 1:13:00 left · 448/500 verified"
+    assert [re.split(r"\s{2,}", row) for row in shown[3:6]] == [
+        ["sa-7", "▲ residue", "1/0", "3", "3 pods are left"],
+        ["us-3", "⌁ unreachable"],
+        ["me-60", "… waiting", "1/0", "3", "pod fable-5-x7k2p is terminating"],
+    ]
+    assert shown[-5:] == [
+        "… me: 38 not begun, 50 verified",
+        "… ap: 100 verified",
+        "… eu: 100 verified",
+        "… sa: 99 verified",
+        "… us: 99 verified",
+    ]
+
+
 def test_hostile_names_draw_nothing_but_themselves() -> None:
     picture = begun("eu/a\x1b[2J\u202e")
     assert not any("\x1b[2J" in line or "\u202e" in line for line in lines(picture))
