@@ -30,7 +30,11 @@ def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
     said = {name.strip() for name in answer.split(",") if name.strip()}
     if said != set(wanted):
         words = printable(",".join(sorted(said)) or "nothing", 1000)
-        raise RefusedError(f"not confirmed: {words} was named, not {names}", code="not-confirmed")
+        raise RefusedError(
+            f"not confirmed: {words} was named, not {names}",
+            code="not-confirmed",
+            hint="type the names as they are asked for, or give them with --confirm",
+        )
 
 
 def _is_terminal() -> bool:

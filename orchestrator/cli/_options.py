@@ -37,6 +37,27 @@ junit = click.option(
     callback=_keep_junit,
     help="Also write the result as JUnit XML: a test case for each model in each cluster.",
 )
+METRICS = "orchestrator.metrics"
+"""Where the context keeps the file of `--metrics`."""
+
+
+def _keep_metrics(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None and value.suffix != ".prom":
+        raise click.BadParameter("expected a name ending in .prom: node-exporter collects no other", ctx, parameter)
+    ctx.meta[METRICS] = value
+
+
+metrics = click.option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.prom",
+    expose_value=False,
+    callback=_keep_metrics,
+    help="Also leave metrics there for node-exporter; else where the fleet's `metrics` says.",
+)
+explain = click.option(
+    "--explain", is_flag=True, help="Also say on what each verdict rests: rule, object, field, and what stood there."
+)
 kubeconfig = click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path),

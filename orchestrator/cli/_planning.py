@@ -32,7 +32,7 @@ def seconds(text: str) -> Seconds:
     try:
         return Seconds.parse(text)
     except ValueError as error:
-        raise UsageError(f"{text}: {error}") from error
+        raise UsageError(f"{text}: {error}", hint="a number with its unit: 90s, 10m, 1h30m") from error
 
 
 def optional_seconds(text: str | None) -> float | None:

@@ -69,6 +69,7 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
     """Print what a run or a look came to, and return its exit code."""
     if form == "table":
         print_matrix(result.items)
+        _print_explanations(result.items)
         _print_channels(result.channels)
         print_summary(result)
     else:
@@ -140,6 +141,23 @@ def _fitting(columns: dict[str, list[Text]], width: int) -> dict[str, list[Text]
 
 _SHORTEST_NAME = 8
 """Columns that a name keeps, however narrow the terminal."""
+
+
+def _print_explanations(items: Iterable[StatusItem]) -> None:
+    """On what each verdict rests: a rule, then whatever it was read from."""
+    out = console()
+    for item in items:
+        if item.explanation is None:
+            continue
+        out.print(f"{printable(item.model, 60)} in {printable(item.cluster, 60)}: {item.verdict}")
+        told = ""
+        for one in item.explanation:
+            if one.rule != told:
+                out.print(f"  rule: {printable(one.rule, 300)}" + (f" [{printable(one.code, 60)}]" if one.code else ""))
+                told = one.rule
+            place = " ".join(printable(part, 200) for part in (one.object, one.field) if part)
+            if place or one.code:
+                out.print(f"    {place or 'seen'}: {printable(one.seen, 600)}")
 
 
 def _print_channels(channels: Iterable[ChannelResult]) -> None:

@@ -119,6 +119,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
+    if (told := sys.modules.get("orchestrator.cli._audience")) is not None:
+        told.close_audiences()
     return code if isinstance(code, int) else 0
 
 
@@ -144,18 +146,18 @@ def _as_usage_error(error: click.ClickException) -> UsageError:
 def _report(error: OrchestratorError, arguments: Sequence[str]) -> int:
     from orchestrator.core.text import printable
 
-    form = _asked_output(arguments)
+    form, hint = _asked_output(arguments), error.hint or error.next_step
     if form in ("json", "yaml"):
         from orchestrator.cli._render import print_document
         from orchestrator.core.result import ErrorDetail, ErrorDocument
 
         place = (error.file, error.line) if isinstance(error, DocumentError) else (None, None)
-        detail = ErrorDetail(code=error.code, message=error.message, file=place[0], line=place[1], hint=error.hint)
+        detail = ErrorDetail(code=error.code, message=error.message, file=place[0], line=place[1], hint=hint)
         print_document(ErrorDocument(exit_code=error.exit_code, error=detail), form)
     else:
         _say(f"error: {printable(error, 2000)}")
-        if error.hint:
-            _say(f"  next: {printable(error.hint, 2000)}")
+        if hint:
+            _say(f"  next: {printable(hint, 2000)}")
     return error.exit_code
 
 

@@ -32,6 +32,7 @@ SECTION = "Models"
 @_options.overrides
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter for each option

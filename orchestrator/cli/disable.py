@@ -40,6 +40,7 @@ SECTION = "Models"
 @_options.overrides
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def command(
@@ -87,7 +88,10 @@ async def _hold(
 
     reason, until = why
     if not reason.strip() or not reason.isprintable() or len(reason) > _LONGEST_REASON:
-        raise UsageError(f"--hold: expected a reason in one line of at most {_LONGEST_REASON} characters")
+        raise UsageError(
+            f"--hold: expected a reason in one line of at most {_LONGEST_REASON} characters",
+            hint='--hold "incident 4711"',
+        )
     soak = options["soak"]
     chosen = {name: value for name, value in options.items() if name.removeprefix("except_") in _SCOPE}
     holding = Holding(

@@ -65,6 +65,7 @@ def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
 @_options.contexts
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def lift(settings: Settings, /, *, form: str, **options: Any) -> int:

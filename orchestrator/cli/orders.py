@@ -113,7 +113,10 @@ async def _attest(settings: Settings, *, order: str, models: tuple[str, ...], **
     said = {name: str(options.pop(name)) for name in ("subject", "by", "note")}
     for option in ("by", "note"):
         if not said[option].strip() or not said[option].isprintable() or len(said[option]) > _LONGEST:
-            raise UsageError(f"--{option}: expected one line of at most {_LONGEST} characters")
+            raise UsageError(
+                f"--{option}: expected one line of at most {_LONGEST} characters",
+                hint="say it shorter, and in one line",
+            )
     statement = Attestation(digest="", order=order, **said, actor="")
     async with open_fleet(settings, **options) as session:
         return await attest(session, order, statement, models)

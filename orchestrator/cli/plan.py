@@ -156,4 +156,7 @@ def _save(path: Path, plan: Plan) -> None:
             os.fchmod(file.fileno(), 0o600)
             json.dump(to_document(plan), file, ensure_ascii=False)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="name a file that can be written; relative paths are the workspace's",
+        ) from error

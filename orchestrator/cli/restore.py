@@ -38,6 +38,7 @@ SECTION = "Orders"
 @_options.cluster_deadline
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def command(settings: Settings, /, *, form: str, **options: Any) -> int:

@@ -27,11 +27,15 @@ _PATIENCE = 3.0
 @click.argument("models", nargs=-1, metavar="[MODEL…]", shell_complete=_completing.models)
 @_options.scope
 @click.option("--watch", is_flag=True, help="Keep it up to date, by watches, until Ctrl-C.")
+@_options.explain
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
-def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form: str, **options: Any) -> int:
+def command(
+    settings: Settings, /, *, models: tuple[str, ...], watch: bool, explain: bool, form: str, **options: Any
+) -> int:
     """Which model is on where, as it is now: every model in every cluster, unless some are named.
 
     WANT is what the cluster's own catalogue says; a model that nobody set there is looked for all the same.
@@ -41,28 +45,34 @@ def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form
       orchestrator status
       orchestrator status fable-5 --in EU
       orchestrator status --watch
+      orchestrator status fable-5 --region eu-west --explain
       orchestrator status -o json | jq '.items[] | select(.verdict != "verified")'
     """
     from orchestrator.cli._running import run
     from orchestrator.errors import UsageError
 
     if not watch:
-        found = run(_status(settings, models, **options))
+        found = run(_status(settings, models, explain=explain, **options))
         # Tables are made when there is something to put into them: until then clusters answer.
         from orchestrator.cli._render import print_result
 
         return print_result(found, form)
+    if explain:
+        raise UsageError("--watch explains nothing", hint="without --watch, --explain explains one look")
     if form != "table":
         raise UsageError("--watch prints a table", hint=f"without --watch, `-o {form}` prints one document")
     run(_watch(settings, models, **options))
     return 0
 
 
-async def _status(settings: Settings, models: tuple[str, ...], **options: Any) -> StatusDocument:
+async def _status(settings: Settings, models: tuple[str, ...], *, explain: bool, **options: Any) -> StatusDocument:
+    from orchestrator.cli._audience import tell_of_look
     from orchestrator.workflow.judging import take_status
 
     async with _opened(settings, **options) as (session, clusters):
-        return await take_status(session, models, clusters)
+        found = await take_status(session, models, clusters, explains=explain)
+        tell_of_look(session, found, "status")
+        return found
 
 
 async def _watch(settings: Settings, models: tuple[str, ...], **options: Any) -> None:

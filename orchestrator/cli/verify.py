@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,10 @@ SECTION = "Models"
 @_options.contexts
 @click.option("--rehearse", is_flag=True, help="With an order: these are sandbox clusters.")
 @_options.scope
+@_options.explain
 @_options.kubeconfig
 @_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter for each option
@@ -45,6 +48,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     order_file: Path | None,
     contexts: tuple[str, ...],
     rehearse: bool,
+    explain: bool,
     kubeconfig: Path | None,
     form: str,
     **scope: Any,
@@ -56,6 +60,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
       orchestrator verify playbooks/fable-5-rollout.yaml
       orchestrator verify fable-5 --expect disabled --region eu-west
       orchestrator verify --order playbooks/orders/directive-2026-06-12.yaml
+      orchestrator verify playbooks/fable-5-rollout.yaml --explain
     """
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import run
@@ -65,31 +70,47 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if subjects or expect or any(scope.values()):
             raise UsageError("--order stands alone", hint="its scope and its models are the order's")
         options = {"order_file": order_file, "contexts": contexts, "kubeconfig": kubeconfig, "rehearse": rehearse}
-        return print_result(run(_verify_order(settings, options)), form)
+        return print_result(run(_verify_order(settings, options, explain=explain)), form)
     if not subjects:
         raise UsageError("nothing to verify", hint="name a playbook, models with --expect, or an order with --order")
     if expect is None and len(subjects) > 1:
         raise UsageError("one playbook at a time", hint="with models, say --expect enabled or --expect disabled")
-    return print_result(run(_verify(settings, subjects, expect, kubeconfig, scope)), form)
+    expected = _Expected(subjects, expect, scope, explain)
+    return print_result(run(_verify(settings, expected, kubeconfig)), form)
 
 
-async def _verify(
-    settings: Settings, subjects: tuple[str, ...], expect: str | None, kubeconfig: Path | None, scope: dict[str, Any]
-) -> StatusDocument:
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What is looked for, and whether it is to be said on what the verdicts rest."""
+
+    subjects: tuple[str, ...]
+    state: str | None
+    scope: dict[str, Any]
+    explain: bool
+
+
+async def _verify(settings: Settings, expected: _Expected, kubeconfig: Path | None) -> StatusDocument:
+    from orchestrator.cli._audience import tell_of_look
     from orchestrator.workflow.judging import verify_plan
     from orchestrator.workflow.session import load_workspace, open_session
 
     workspace = load_workspace(settings.workspace)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
-        return await verify_plan(session, await _plan(session, subjects, expect, scope))
+        plan = await _plan(session, expected.subjects, expected.state, expected.scope)
+        found = await verify_plan(session, plan, explains=expected.explain)
+        tell_of_look(session, found, "verify")
+        return found
 
 
-async def _verify_order(settings: Settings, options: dict[str, Any]) -> StatusDocument:
+async def _verify_order(settings: Settings, options: dict[str, Any], *, explain: bool) -> StatusDocument:
+    from orchestrator.cli._audience import tell_of_look
     from orchestrator.cli._ordering import open_order, takedown_options
     from orchestrator.workflow.judging_orders import verify_order
 
     async with open_order(settings, options) as (session, order):
-        return await verify_order(session, order, takedown_options(options))
+        found = await verify_order(session, order, takedown_options(options), explains=explain)
+        tell_of_look(session, found, "verify", is_of_order=True)
+        return found
 
 
 async def _plan(session: Session, subjects: tuple[str, ...], expect: str | None, scope: dict[str, Any]) -> Plan:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orchestrator.core.schema import DOCUMENT
+from orchestrator.core.result import Outcome
+from orchestrator.core.schema import DOCUMENT, Seconds
+
+DEFAULT_NOTIFY_TIMEOUT = Seconds(5)
+LONGEST_NOTIFY_TIMEOUT = Seconds(30)
+NotifiedAction = Literal["apply", "enable", "disable", "takedown", "restore", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,50 @@ class SafetyRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UrlSource:
+    """Where an address is read from when it is needed; one of the two."""
+
+    __pydantic_config__ = DOCUMENT
+
+    env: str | None = None
+    """Name of an environment variable."""
+    file: str | None = None
+    """A file; a relative path is the workspace's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Whom to tell about runs. A notification that fails or hangs changes nothing of a run."""
+
+    __pydantic_config__ = DOCUMENT
+
+    name: str
+    """How messages on stderr call it; the address itself is never shown or kept."""
+    url: str | None = field(default=None, repr=False)
+    """An Apprise address (`jsons://…` for a webhook, `slack://…`, `mailtos://…`); one of `url` and `urlFrom`."""
+    url_from: UrlSource | None = None
+    """Where the address is read from, so that its secrets stay out of this file."""
+    actions: tuple[NotifiedAction, ...] = ()
+    """Runs of which it is told; every one when empty, `verify` only where it is listed."""
+    outcomes: tuple[Outcome, ...] = ()
+    """Outcomes of which it is told; every one when empty."""
+    begins: bool = False
+    """Whether it is also told when such a run begins."""
+    timeout: Seconds = DEFAULT_NOTIFY_TIMEOUT
+    """Time that it gets, in the background; at most 30 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsFiles:
+    """Where each run leaves its metrics for node-exporter's textfile collector."""
+
+    __pydantic_config__ = DOCUMENT
+
+    directory: str
+    """Folder for a file per fleet and action, `orchestrator-FLEET-ACTION.prom`; a relative path is the workspace's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """Clusters, what can be verified about them, and the rules that protect them."""
 
@@ -98,6 +147,10 @@ class Fleet:
     """Who answers in the place of a model that was taken down, where a route's kind cannot."""
     in_force: tuple[str, ...] = ()
     """Order files that are in force, relative to the workspace."""
+    notify: tuple[Notification, ...] = ()
+    """Whom to tell about runs; needs the extra `notify`."""
+    metrics: MetricsFiles | None = None
+    """Where runs leave metrics; needs the extra `metrics`."""
 
     def cluster(self, name: str) -> Cluster:
         """The cluster of this name; raises KeyError."""

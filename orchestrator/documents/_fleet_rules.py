@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from orchestrator.core.fleet import Cluster, Fleet
+from orchestrator.core.fleet import LONGEST_NOTIFY_TIMEOUT, Cluster, Fleet
 from orchestrator.documents._scope_rules import check_places
 from orchestrator.documents.names import DNS_LABEL, LABEL_VALUE, is_dns_label, is_label_value
 from orchestrator.documents.problems import Path, Problems, shown, suggestion
@@ -32,6 +32,28 @@ def check_fleet(fleet: Fleet, problems: Problems, vocabulary: Vocabulary) -> Non
     for index, file in enumerate(fleet.in_force):
         if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
             problems.add(f"{file} leaves the workspace", ("spec", "inForce", index))
+    _check_notifications(fleet, problems)
+
+
+def _check_notifications(fleet: Fleet, problems: Problems) -> None:
+    """No message quotes an address: it may hold a secret."""
+    names: set[str] = set()
+    for index, one in enumerate(fleet.notify):
+        path: Path = ("spec", "notify", index)
+        if not is_dns_label(one.name):
+            problems.add(f"{shown(one.name)} cannot name a notification", (*path, "name"), DNS_LABEL)
+        if one.name in names:
+            problems.add(f"there is already a notification {one.name}", (*path, "name"))
+        names.add(one.name)
+        source = one.url_from
+        if (one.url is None) is (source is None):
+            problems.add("expected either url or urlFrom", path, "urlFrom: {env: NAME} keeps secrets out of this file")
+        if source is not None and (source.env is None) is (source.file is None):
+            problems.add("urlFrom: expected either env or file", (*path, "urlFrom"))
+        if one.url is not None and "://" not in one.url:
+            problems.add("url: expected an address with ://, as in jsons://hooks.example/runs", (*path, "url"))
+        if not 0 < one.timeout <= LONGEST_NOTIFY_TIMEOUT:
+            problems.add(f"timeout: expected more than 0 and at most {LONGEST_NOTIFY_TIMEOUT}", (*path, "timeout"))
 
 
 def _check_cluster(cluster: Cluster, path: Path, problems: Problems, vocabulary: Vocabulary) -> None:

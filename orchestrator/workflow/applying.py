@@ -8,10 +8,12 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator import evidence, execution, plugins
+from orchestrator.core.audience import Beginning
 from orchestrator.core.events import Event
 from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ErrorDetail, RunResult, exit_code_of, outcome_of
@@ -23,6 +25,7 @@ from orchestrator.execution.begun import Begun
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan, local_user
 from orchestrator.workflow.asked import UNBEGUN, Asked, to_kept
+from orchestrator.workflow.audience import Audience
 from orchestrator.workflow.processes import this_process
 from orchestrator.workflow.session import Session
 
@@ -46,6 +49,19 @@ class RunRequest:
     """The run that was cut off and is continued."""
     begun: Begun | None = None
     """What that run, and those that it continued, had begun."""
+    audience: Audience = field(default_factory=Audience)
+    """Who else is told."""
+    is_round: bool = False
+    """Whether it is one more round of a takedown that is followed, which tells how all of them stand."""
+
+    def tell_everybody(self, event: Event) -> None:
+        """The person at the terminal, and the audience."""
+        self.audience.sees(event)
+        self.tell(event)
+
+    def tell_end(self, result: RunResult) -> None:
+        """The audience, how it ended."""
+        (self.audience.ends_round if self.is_round else self.audience.ends)(result)
 
 
 async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunResult:
@@ -57,10 +73,11 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
     is_kept = plan.is_due or request.begun is not None
     if is_kept:
         keep_beginning(directory, about_plan(plan, began), request)
+    request.audience.begins(session.fleet, session.workspace.root, beginning_of(plan, run, began, is_due=is_kept))
     async with HttpProber() as prober:
         with (
             evidence.open_journal(directory, due=is_kept) as journal,
-            keeping_refusal(directory, plan, is_kept=is_kept),
+            keeping_refusal(directory, plan, request, is_kept=is_kept),
         ):
             outcome = await execution.execute(
                 plan,
@@ -71,7 +88,7 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
                     checks=plugins.checks(),
                     journal=journal,
                     clock=session.clock,
-                    tell=request.tell,
+                    tell=request.tell_everybody,
                 ),
                 execution.RunOptions(
                     run=run,
@@ -101,7 +118,26 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
     )
     if is_kept:
         evidence.write_result(directory, schemas.as_printed(result))
+    request.tell_end(result)
     return result
+
+
+def beginning_of(
+    plan: Plan, run: str, began: datetime, *, is_due: bool = True, words: Mapping[str, str] | None = None
+) -> Beginning:
+    """What others may know of a run when it begins."""
+    silent = (cluster.name for wave in plan.waves for cluster, _ in wave.unreachable)
+    return Beginning(
+        run=run,
+        action=plan.action,
+        at=began,
+        fleet=plan.fleet,
+        models=plan.models,
+        clusters=tuple(dict.fromkeys((*clusters_of(plan), *silent))),
+        rehearsal=plan.rehearsal,
+        is_due=is_due,
+        words=words or {},
+    )
 
 
 def keep_beginning(directory: Path, about: Mapping[str, Any], request: RunRequest) -> bool:
@@ -122,8 +158,8 @@ def keep_beginning(directory: Path, about: Mapping[str, Any], request: RunReques
 
 
 @contextlib.contextmanager
-def keeping_refusal(directory: Path, plan: Plan, *, is_kept: bool = True) -> Iterator[None]:
-    """What is refused once its run has a folder, as for a lock, is kept there as its end."""
+def keeping_refusal(directory: Path, plan: Plan, request: RunRequest, *, is_kept: bool = True) -> Iterator[None]:
+    """What is refused once its run has a folder, as for a lock, is kept there as its end, and told as such."""
     try:
         yield
     except OrchestratorError as error:
@@ -141,6 +177,7 @@ def keeping_refusal(directory: Path, plan: Plan, *, is_kept: bool = True) -> Ite
         )
         if is_kept:
             evidence.write_result(directory, schemas.as_printed(result))
+        request.tell_end(result)
         raise
 
 

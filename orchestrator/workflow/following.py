@@ -86,9 +86,10 @@ async def follow_up(
         if aim.is_outgrown_by(plan):
             plan = await plan_takedown(session, order, options)
             aim = Aim.of(plan)
-        latest = await take_down(session, order, plan, request)
+        latest = await take_down(session, order, plan, replace(request, is_round=True))
         progressed = owing_clusters(latest) != owed
         result = joined(result, latest)
+        request.audience.ends(result)
         pause = _FIRST_PAUSE if progressed else pause
         if request.stop.is_set():
             return replace(result, exit_code=130, outcome=outcome_of(130))

@@ -16,7 +16,15 @@ from orchestrator.delivery import HttpProber
 from orchestrator.documents import schemas
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.about import about_plan
-from orchestrator.workflow.applying import RunRequest, clusters_of, holder_of, items_of, keep_beginning, keeping_refusal
+from orchestrator.workflow.applying import (
+    RunRequest,
+    beginning_of,
+    clusters_of,
+    holder_of,
+    items_of,
+    keep_beginning,
+    keeping_refusal,
+)
 from orchestrator.workflow.channels import judge_channels
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import share_ledgers
@@ -33,8 +41,10 @@ async def carry_out_order(
     run = evidence.new_run_id(began)
     directory = request.state / "runs" / run
     is_kept = keep_beginning(directory, _about(order, plan, began), request)
+    beginning = beginning_of(plan, run, began, words=order.public_words)
+    request.audience.begins(session.fleet, session.workspace.root, beginning)
     async with HttpProber() as prober:
-        with evidence.open_journal(directory) as journal, keeping_refusal(directory, plan):
+        with evidence.open_journal(directory) as journal, keeping_refusal(directory, plan, request):
             outcome = await execute(
                 plan,
                 execution.DarkPorts(
@@ -45,7 +55,7 @@ async def carry_out_order(
                     checks=plugins.checks(),
                     journal=journal,
                     clock=session.clock,
-                    tell=request.tell,
+                    tell=request.tell_everybody,
                 ),
                 execution.RunOptions(
                     run=run,
@@ -62,6 +72,7 @@ async def carry_out_order(
         result = _with_gap(result, journal.fault)
     if not evidence.write_result(directory, schemas.as_printed(result)):
         result = _with_gap(result, "the result could not be kept")
+    request.tell_end(result)
     return result
 
 

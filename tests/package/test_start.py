@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("aiohttp", "kubernetes", "pydantic", "structlog", "rich", "asyncio", "yaml")
+OPTIONAL = ("apprise", "prometheus_client", "opentelemetry", "requests")
 
 
 def imported_by(*arguments: str) -> set[str]:

@@ -151,3 +151,44 @@ def test_it_knows_what_a_sandbox_is_made_of(installed: Installed) -> None:
 
     assert version.startswith("v1.")
     assert "sandbox" in installed.run("sandbox", "status", "--help")
+
+
+_UNREACHABLE = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {token: none}}]
+contexts: [{name: eu, context: {cluster: c, user: u}}]
+"""
+_TELLING = """\
+apiVersion: orchestrator/v1
+kind: Fleet
+metadata: {name: tiny}
+spec:
+  kubeconfig: kubeconfig
+  clusters: [{name: eu-1, region: eu, context: eu}]
+  notify: [{name: desk, url: "json://127.0.0.1:1/s3cret"}]
+  metrics: {directory: .}
+"""
+
+
+def test_an_extra_that_is_asked_for_and_not_installed_is_said_with_the_next_step(installed: Installed) -> None:
+    """The run's own result and exit code are what they are without."""
+    workspace = installed.folder / "telling"
+    installed.run("init", str(workspace))
+    (workspace / "kubeconfig").write_text(_UNREACHABLE)
+    (workspace / "fleet.yaml").write_text(_TELLING)
+    variables = {"PATH": os.environ["PATH"], "HOME": str(installed.folder), "NO_COLOR": "1"}
+    ran = subprocess.run(
+        [installed.environment / "bin" / "orchestrator", "-C", workspace, "enable", "fable-5", "--all", "-o", "json"],
+        env={**variables, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, json.loads(ran.stdout)["outcome"]) == (3, "unproven")
+    for extra in ("notify", "metrics", "traces"):
+        (line,) = [line for line in ran.stderr.splitlines() if f"pip install 'orchestrator[{extra}]'" in line]
+        assert line.startswith("warning: ") and "not installed" in line
+    assert "s3cret" not in ran.stderr + ran.stdout

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.fleet import Cluster, Fleet, SafetyRule, Verifies
+from orchestrator.core.result import Outcome
 from orchestrator.documents.envelope import load
+from orchestrator.errors import DocumentError
 from tests.unit.documents.conftest import VOCABULARY, Refusal, Write
 
 GOOD = """\
@@ -149,3 +151,43 @@ def test_a_fleet_may_have_no_cluster_yet(write: Write) -> None:
     """It is what `init` makes."""
     text = "apiVersion: orchestrator/v1\nkind: Fleet\nmetadata: {name: a}\nspec: {clusters: []}\n"
     assert load(Fleet, write("fleet.yaml", text), VOCABULARY).value.clusters == ()
+
+
+NOTIFY = """\
+  notify:
+    - {name: desk, urlFrom: {env: DESK_URL}, actions: [takedown, verify], outcomes: [failed], begins: true}
+    - {name: hook, url: "jsons://hooks.example/s3cret", timeout: 2s}
+  metrics: {directory: metrics}
+"""
+
+
+def test_whom_a_fleet_notifies(write: Write) -> None:
+    fleet = load(Fleet, write("fleet.yaml", GOOD + NOTIFY), VOCABULARY).value
+    desk, hook = fleet.notify
+    assert desk.url_from is not None and desk.url_from.env == "DESK_URL"
+    assert (desk.actions, desk.outcomes, desk.begins) == (("takedown", "verify"), (Outcome.FAILED,), True)
+    assert (hook.url, float(hook.timeout)) == ("jsons://hooks.example/s3cret", 2.0)
+    assert fleet.metrics is not None and fleet.metrics.directory == "metrics"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("urlFrom: {env: DESK_URL}, ", "", "either url or urlFrom"),
+        ("urlFrom: {env: DESK_URL}", "urlFrom: {}", "either env or file"),
+        ("urlFrom: {env: DESK_URL}", "urlFrom: {env: A, file: b}", "either env or file"),
+        ("name: hook", "name: desk", "already a notification desk"),
+        ("jsons://hooks.example/s3cret", "hooks.example/s3cret", "an address with ://"),
+        ("timeout: 2s", "timeout: 5m", "at most 30s"),
+        ("actions: [takedown, verify]", "actions: [drill]", "takedown"),
+        ("outcomes: [failed]", "outcomes: [bad]", "verified"),
+    ],
+)
+def test_what_is_wrong_with_a_notification_is_told_without_its_address(
+    write: Write, before: str, after: str, words: str
+) -> None:
+    with pytest.raises(DocumentError) as caught:
+        load(Fleet, write("fleet.yaml", GOOD + NOTIFY.replace(before, after)), VOCABULARY)
+    said = f"{caught.value} {caught.value.hint}"
+    assert words in said
+    assert "s3cret" not in said

@@ -23,7 +23,7 @@ from orchestrator.core.verdict import Want
 from orchestrator.documents import schemas
 from orchestrator.errors import LockedError, RefusedError, UsageError
 from orchestrator.workflow import processes
-from orchestrator.workflow.applying import keeping_refusal
+from orchestrator.workflow.applying import RunRequest, keeping_refusal
 from orchestrator.workflow.asked import Asked, CommandTask, from_kept, to_kept
 from orchestrator.workflow.resuming import Resumption, find_resumption
 from orchestrator.workflow.runs import chain_of, find_run, list_runs, read_kept, report_run
@@ -326,7 +326,7 @@ def test_what_was_refused_once_it_had_a_folder_has_ended_and_has_not_died(tmp_pa
     """As where somebody else held a lock: nothing was done, and the list must not cry wolf."""
     directory = keep(tmp_path, FIRST, dead)
     plan = Plan(action="enable", name="-", fleet="f", models=("fable-5",), waves=())
-    with pytest.raises(LockedError), keeping_refusal(directory, plan):
+    with pytest.raises(LockedError), keeping_refusal(directory, plan, RunRequest(state=tmp_path)):
         raise LockedError("locked by ann")
     (entry,) = list_runs(tmp_path, 5).runs
     assert (entry.state, entry.outcome, entry.exit_code) == (RunState.ENDED, Outcome.REFUSED, 4)
