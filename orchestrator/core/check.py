@@ -45,14 +45,18 @@ def read_params(params: type[Any], raw: Mapping[str, Any], key: str) -> Any:
     hints = get_type_hints(params)
     known = {camel_case(field.name): field for field in fields(params)}
     if unknown := sorted(raw.keys() - known.keys()):
-        raise UsageError(f"the check {key} takes no {', '.join(unknown)}")
+        raise UsageError(
+            f"the check {key} takes no {', '.join(unknown)}", hint="docs/documents.md lists what each check takes"
+        )
     needed = {name for name, field in known.items() if field.default is MISSING and field.default_factory is MISSING}
     if missing := sorted(needed - raw.keys()):
-        raise UsageError(f"the check {key} needs {', '.join(missing)}")
+        raise UsageError(
+            f"the check {key} needs {', '.join(missing)}", hint="docs/documents.md lists what each check takes"
+        )
     try:
         values = {known[name].name: _read(value, hints[known[name].name]) for name, value in raw.items()}
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the check {key}: {error}") from error
+        raise UsageError(f"the check {key}: {error}", hint="docs/documents.md lists what each check takes") from error
     return params(**values)
 
 

@@ -25,6 +25,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a rule rests on, for whoever asks why: the rule in words, and the fields that it reads."""
+
+    rule: str
+    fields: tuple[str, ...] = ()
+    """`status.readyReplicas`; a condition as `status.conditions[Ready]`."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadRules:
     """How a kind that runs pods is read."""
 
@@ -36,6 +45,8 @@ class WorkloadRules:
     """Its pod template."""
     assess_stopped: Callable[[JsonObject, Wanted], Assessment]
     """Whether the controller says that it is stopped; pods are looked at elsewhere."""
+    stopped: Basis
+    """What `assess_stopped` rests on."""
     is_scalable: bool = True
     """Whether `/scale` switches it off and on. Where not (DaemonSet, Job, CronJob) it can only be watched."""
 
@@ -83,6 +94,8 @@ class Kind:
     resource: Resource
     assess: Callable[[JsonObject, Wanted], Assessment] | None = None
     """Whether a live object is healthy; None for a kind without status, where live equal to applied suffices."""
+    basis: Basis | None = None
+    """What `assess` rests on."""
     workload: WorkloadRules | None = None
     scaler: ScalerRules | None = None
     route: RouteRules | None = None

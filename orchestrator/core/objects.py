@@ -106,6 +106,14 @@ def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
     return default if obj is None else obj
 
 
+def find_condition(conditions: Any, type_: str) -> JsonObject:
+    """A condition of a list by type; empty when there is none."""
+    for entry in conditions if isinstance(conditions, list) else []:
+        if isinstance(entry, dict) and entry.get("type") == type_:
+            return entry
+    return {}
+
+
 def controller_of(obj: JsonObject) -> ObjectRef | None:
     """The controlling owner named in ownerReferences, in the object's own namespace."""
     for owner in dig(obj, "metadata", "ownerReferences", default=[]):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from orchestrator.core.schema import API_VERSION, DOCUMENT
-from orchestrator.core.verdict import Reason, ReplicaCount, State, Verdict, Want
+from orchestrator.core.verdict import Explanation, Reason, ReplicaCount, State, Verdict, Want
 
 
 class Outcome(StrEnum):
@@ -56,6 +56,8 @@ class StatusItem:
     replicas: ReplicaCount = ReplicaCount()
     holds: tuple[str, ...] = ()
     guard: Literal["proven", "absent", "none"] = "none"
+    explanation: tuple[Explanation, ...] | None = None
+    """What the verdict rests on, rule by rule; null unless `--explain` asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,34 @@ class Reason:
     """The field it rests on: `status.availableReplicas`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a verdict rests on where there is nothing to object: what was looked at, and what stood there."""
+
+    object: str
+    field: str | None
+    seen: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One thing that a verdict rests on, for whoever asks why."""
+
+    __pydantic_config__ = DOCUMENT
+
+    rule: str
+    """What has to hold, in words."""
+    code: str | None = None
+    """The reason's code; null for what was looked at and found right."""
+    object: str | None = None
+    """The object it rests on."""
+    field: str | None = None
+    """The field it rests on."""
+    seen: str
+    """What was found there."""
+
+
 class Readiness(StrEnum):
     """How far one object, or one item, is on its way to what is wanted. Only `DONE` opens a gate."""
 
@@ -95,3 +123,5 @@ class Judgement:
     replicas: ReplicaCount = ReplicaCount()
     revision: str | None = None
     """Revision that the live objects carry, when they all carry the same."""
+    grounds: tuple[Ground, ...] = ()
+    """Everything that was looked at; only where somebody asked for it."""

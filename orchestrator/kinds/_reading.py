@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.core.kind import Wanted
-from orchestrator.core.objects import JsonObject, dig, ref_of
+from orchestrator.core.objects import JsonObject, dig, find_condition, ref_of
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Assessment, Readiness, Reason
 
@@ -43,14 +41,6 @@ def count(live: JsonObject, *path: str, default: int = 0) -> int:
 def condition(live: JsonObject, type_: str) -> JsonObject:
     """A condition of the status by type; empty when there is none."""
     return find_condition(dig(live, "status", "conditions", default=[]), type_)
-
-
-def find_condition(conditions: Any, type_: str) -> JsonObject:
-    """A condition of a list by type; empty when there is none."""
-    for entry in conditions if isinstance(conditions, list) else []:
-        if isinstance(entry, dict) and entry.get("type") == type_:
-            return entry
-    return {}
 
 
 def explain(entry: JsonObject) -> str:

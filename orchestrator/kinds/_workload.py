@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Pause, WorkloadRules
+from orchestrator.core.kind import Basis, Pause, WorkloadRules
 from orchestrator.core.objects import JsonObject, dig
 from orchestrator.core.takedown import FieldCut
 from orchestrator.kinds._reading import assess_stopped, count
@@ -31,5 +31,15 @@ def suspended(live: JsonObject) -> Pause:
     return Pause() if before is True else Pause(fields=(FieldCut(pointer="/spec/suspend", before=before, after=True),))
 
 
-SCALABLE = WorkloadRules(replicas_of, selector_of, template_of, assess_stopped)
+_STOPPED = Basis(
+    "It asks for 0 replicas, and its controller has seen that and reports none.",
+    (
+        "spec.replicas",
+        "metadata.generation",
+        "status.observedGeneration",
+        "status.replicas",
+        "status.terminatingReplicas",
+    ),
+)
+SCALABLE = WorkloadRules(replicas_of, selector_of, template_of, assess_stopped, _STOPPED)
 """Kinds with `/scale`, stopped by zero replicas."""

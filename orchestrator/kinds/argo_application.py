@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.kind import Kind, Pause, Reverter, Wanted
+from orchestrator.core.kind import Basis, Kind, Pause, Reverter, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.takedown import FieldCut
 from orchestrator.core.text import printable
@@ -122,4 +122,14 @@ def pause(live: JsonObject) -> Pause:
     return Pause(fields=(FieldCut(pointer="/spec/syncPolicy/automated/enabled", before=before, after=False),))
 
 
-PLUGIN = Kind(resource=RESOURCE, assess=assess, reverter=reverter, is_paused=is_paused, pause=pause)
+PLUGIN = Kind(
+    resource=RESOURCE,
+    assess=assess,
+    basis=Basis(
+        "It is Synced and Healthy, in a status about the present spec and newer than its last sync.",
+        ("status.sync.status", "status.health.status", "status.reconciledAt", "status.operationState.phase"),
+    ),
+    reverter=reverter,
+    is_paused=is_paused,
+    pause=pause,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted, WorkloadRules
+from orchestrator.core.kind import Basis, Kind, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, progressing, unknown
@@ -34,6 +34,14 @@ def _template_of(live: JsonObject) -> JsonObject:
 PLUGIN = Kind(
     resource=Resource("batch", "v1", "cronjobs", "CronJob"),
     assess=assess,
-    workload=WorkloadRules(lambda live: 0, lambda live: None, _template_of, assess_stopped, is_scalable=False),
+    basis=Basis("It is there and not suspended.", ("spec.suspend",)),
+    workload=WorkloadRules(
+        lambda live: 0,
+        lambda live: None,
+        _template_of,
+        assess_stopped,
+        Basis("It is suspended, and none of its jobs is active.", ("spec.suspend", "status.active")),
+        is_scalable=False,
+    ),
     pause=suspended,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, condition, explain, failed, progressing
@@ -24,4 +24,8 @@ PLUGIN = Kind(
         "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
     ),
     assess=assess,
+    basis=Basis(
+        "Its names are accepted, and it is established.",
+        ("status.conditions[NamesAccepted]", "status.conditions[Established]"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Pause, Wanted, WorkloadRules
+from orchestrator.core.kind import Basis, Kind, Pause, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.takedown import FieldCut
 from orchestrator.core.verdict import Assessment
@@ -58,6 +58,28 @@ def desired_of(live: JsonObject) -> int:
 PLUGIN = Kind(
     resource=Resource("apps", "v1", "daemonsets", "DaemonSet"),
     assess=assess,
-    workload=WorkloadRules(desired_of, selector_of, template_of, assess_stopped, is_scalable=False),
+    basis=Basis(
+        "At its own generation, every node that fits has an updated, available and ready pod.",
+        (
+            "metadata.generation",
+            "status.observedGeneration",
+            "status.desiredNumberScheduled",
+            "status.currentNumberScheduled",
+            "status.updatedNumberScheduled",
+            "status.numberAvailable",
+            "status.numberReady",
+        ),
+    ),
+    workload=WorkloadRules(
+        desired_of,
+        selector_of,
+        template_of,
+        assess_stopped,
+        Basis(
+            "It runs on no node, and no node may fit it again.",
+            ("status.currentNumberScheduled", "status.desiredNumberScheduled"),
+        ),
+        is_scalable=False,
+    ),
     pause=pause,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import (
@@ -69,4 +69,22 @@ def _from_conditions(live: JsonObject) -> Assessment | None:
     return None
 
 
-PLUGIN = Kind(resource=Resource("apps", "v1", "deployments", "Deployment"), assess=assess, workload=SCALABLE)
+PLUGIN = Kind(
+    resource=Resource("apps", "v1", "deployments", "Deployment"),
+    assess=assess,
+    basis=Basis(
+        "At its own generation, all replicas are updated, available and ready, none older is left; it says Available.",
+        (
+            "metadata.generation",
+            "status.observedGeneration",
+            "spec.replicas",
+            "status.replicas",
+            "status.updatedReplicas",
+            "status.availableReplicas",
+            "status.readyReplicas",
+            "status.conditions[Progressing]",
+            "status.conditions[Available]",
+        ),
+    ),
+    workload=SCALABLE,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from orchestrator.core.kind import Kind
+from orchestrator.core.kind import Basis, Kind
 from orchestrator.core.objects import Resource
 from orchestrator.kinds import _flux
 from orchestrator.kinds._workload import suspended
@@ -14,6 +14,10 @@ RESOURCE = Resource("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kust
 PLUGIN = Kind(
     resource=RESOURCE,
     assess=_flux.assess,
+    basis=Basis(
+        "It is Ready at its own generation.",
+        ("metadata.generation", "status.observedGeneration", "status.conditions[Ready]"),
+    ),
     reverter=partial(_flux.reverter_by, RESOURCE),
     is_paused=_flux.is_suspended,
     pause=suspended,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, condition, count, explain, progressing
@@ -20,4 +20,11 @@ def assess(live: JsonObject, wanted: Wanted) -> Assessment:
     return DONE
 
 
-PLUGIN = Kind(resource=Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway"), assess=assess)
+PLUGIN = Kind(
+    resource=Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway"),
+    assess=assess,
+    basis=Basis(
+        "Its controller has accepted and programmed this generation.",
+        ("metadata.generation", "status.conditions[Accepted]", "status.conditions[Programmed]"),
+    ),
+)

@@ -6,7 +6,7 @@ gateway.
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind
+from orchestrator.core.kind import Basis, Kind
 from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.core.routes import CutTerms, RouteRule, RouteRules, RuleCut
 from orchestrator.core.takedown import Answer
@@ -31,5 +31,9 @@ def answer_if_cut(route: JsonObject, rule: RouteRule, model: str) -> Answer | No
 PLUGIN = Kind(
     resource=Resource(GROUP, "v1", "grpcroutes", "GRPCRoute"),
     assess=assess,
+    basis=Basis(
+        "Every gateway that it names has accepted this generation, its references resolved.",
+        ("metadata.generation", "spec.parentRefs", "status.parents"),
+    ),
     route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut, edge=edge_of, leads_abroad=True),
 )

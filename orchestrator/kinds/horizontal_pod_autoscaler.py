@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.core.kind import Kind, Pause, ScalerRules, Wanted
-from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
+from orchestrator.core.kind import Basis, Kind, Pause, ScalerRules, Wanted
+from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, find_condition, ref_of
 from orchestrator.core.verdict import Assessment, Reason
-from orchestrator.kinds._reading import DONE, condition, count, explain, find_condition, progressing, unless_observed
+from orchestrator.kinds._reading import DONE, condition, count, explain, progressing, unless_observed
 
 
 def assess(live: JsonObject, wanted: Wanted) -> Assessment:
@@ -65,6 +65,10 @@ def _condition(live: JsonObject, type_: str) -> JsonObject:
 PLUGIN = Kind(
     resource=Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     assess=assess,
+    basis=Basis(
+        "It can scale its target, and scaling is not disabled.",
+        ("status.conditions[AbleToScale]", "status.conditions[ScalingActive]"),
+    ),
     scaler=ScalerRules(targets, can_wake),
     # A zero that it set itself it takes back on a metric, whatever its spec says.
     pause=lambda live: Pause(deletes=True),

@@ -6,7 +6,7 @@ no headers of its own (`internal/envoy/v3/route.go`), so neither `Cache-Control`
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.routes import SERVICE, Backend, CutTerms, RouteRule, RouteRules, RuleCut, is_cut_body, value_at
 from orchestrator.core.takedown import Answer
@@ -87,5 +87,6 @@ def answer_if_cut(route: JsonObject, rule: RouteRule, model: str) -> Answer | No
 PLUGIN = Kind(
     resource=Resource("projectcontour.io", "v1", "httpproxies", "HTTPProxy"),
     assess=assess,
+    basis=Basis("Contour says that this generation is valid.", ("metadata.generation", "status.conditions[Valid]")),
     route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut),
 )

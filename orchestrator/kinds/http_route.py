@@ -5,13 +5,13 @@ A rule of it is cut by what its gateways can do best (`_http_route_cut.py`).
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
-from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.kind import Basis, Kind, Wanted
+from orchestrator.core.objects import JsonObject, Resource, dig, find_condition
 from orchestrator.core.routes import RouteRules
 from orchestrator.core.verdict import Assessment, Readiness
 from orchestrator.kinds._gateway_route import GROUP, edge_of, rules_of
 from orchestrator.kinds._http_route_cut import answer_if_cut, cut
-from orchestrator.kinds._reading import DONE, count, explain, find_condition, progressing
+from orchestrator.kinds._reading import DONE, count, explain, progressing
 
 _SPECIFIC = ("sectionName", "port")
 
@@ -60,5 +60,9 @@ def _identity(parent: JsonObject, route: JsonObject) -> tuple[object, ...]:
 PLUGIN = Kind(
     resource=Resource(GROUP, "v1", "httproutes", "HTTPRoute"),
     assess=assess,
+    basis=Basis(
+        "Every gateway that it names has accepted this generation, its references resolved.",
+        ("metadata.generation", "spec.parentRefs", "status.parents"),
+    ),
     route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut, edge=edge_of, leads_abroad=True),
 )

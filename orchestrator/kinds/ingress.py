@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import GroupKind, JsonObject, Resource, dig
 from orchestrator.core.routes import SERVICE, Backend, CutTerms, RouteRule, RouteRules, RuleCut, is_twin
 from orchestrator.core.takedown import Answer
@@ -90,5 +90,6 @@ def answer_if_cut(route: JsonObject, rule: RouteRule, model: str) -> Answer | No
 PLUGIN = Kind(
     resource=Resource("networking.k8s.io", "v1", "ingresses", "Ingress"),
     assess=assess,
+    basis=Basis("A controller has published its address.", ("status.loadBalancer.ingress",)),
     route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Pause, Wanted, WorkloadRules
+from orchestrator.core.kind import Basis, Kind, Pause, Wanted, WorkloadRules
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, condition, count, explain, failed, progressing, unknown
@@ -49,6 +49,24 @@ def _replicas_of(live: JsonObject) -> int:
 PLUGIN = Kind(
     resource=Resource("batch", "v1", "jobs", "Job"),
     assess=assess,
-    workload=WorkloadRules(_replicas_of, selector_of, template_of, assess_stopped, is_scalable=False),
+    basis=Basis("It says Complete.", ("status.conditions[Complete]", "status.conditions[Failed]")),
+    workload=WorkloadRules(
+        _replicas_of,
+        selector_of,
+        template_of,
+        assess_stopped,
+        Basis(
+            "It has ended for good or is suspended, and no pod of it is active.",
+            (
+                "spec.suspend",
+                "status.active",
+                "status.terminating",
+                "status.conditions[Complete]",
+                "status.conditions[Failed]",
+                "status.conditions[Suspended]",
+            ),
+        ),
+        is_scalable=False,
+    ),
     pause=pause,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, failed, progressing
@@ -18,4 +18,8 @@ def assess(live: JsonObject, wanted: Wanted) -> Assessment:
     return progressing(live, "not-active", "it is not active yet", "status.phase")
 
 
-PLUGIN = Kind(resource=Resource("", "v1", "namespaces", "Namespace", namespaced=False), assess=assess)
+PLUGIN = Kind(
+    resource=Resource("", "v1", "namespaces", "Namespace", namespaced=False),
+    assess=assess,
+    basis=Basis("It is Active.", ("status.phase",)),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, condition, explain, failed, progressing
@@ -24,4 +24,8 @@ def assess(live: JsonObject, wanted: Wanted) -> Assessment:
             return progressing(live, "not-ready", f"not ready: {explain(unready)}")
 
 
-PLUGIN = Kind(resource=Resource("", "v1", "pods", "Pod"), assess=assess)
+PLUGIN = Kind(
+    resource=Resource("", "v1", "pods", "Pod"),
+    assess=assess,
+    basis=Basis("It runs and is Ready, or has succeeded.", ("status.phase", "status.conditions[Ready]")),
+)

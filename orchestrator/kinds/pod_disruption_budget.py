@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, count, progressing, unless_observed
@@ -19,4 +19,11 @@ def assess(live: JsonObject, wanted: Wanted) -> Assessment:
     return DONE
 
 
-PLUGIN = Kind(resource=Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"), assess=assess)
+PLUGIN = Kind(
+    resource=Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    assess=assess,
+    basis=Basis(
+        "At its own generation, it counts as many healthy pods as it wants.",
+        ("metadata.generation", "status.observedGeneration", "status.currentHealthy", "status.desiredHealthy"),
+    ),
+)

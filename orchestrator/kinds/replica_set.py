@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import (
@@ -33,4 +33,19 @@ def assess(live: JsonObject, wanted: Wanted) -> Assessment:
     return DONE
 
 
-PLUGIN = Kind(resource=Resource("apps", "v1", "replicasets", "ReplicaSet"), assess=assess, workload=SCALABLE)
+PLUGIN = Kind(
+    resource=Resource("apps", "v1", "replicasets", "ReplicaSet"),
+    assess=assess,
+    basis=Basis(
+        "At its own generation, all replicas are available and ready, and none too many is left.",
+        (
+            "metadata.generation",
+            "status.observedGeneration",
+            "spec.replicas",
+            "status.replicas",
+            "status.availableReplicas",
+            "status.readyReplicas",
+        ),
+    ),
+    workload=SCALABLE,
+)

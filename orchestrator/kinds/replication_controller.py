@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, count, progressing, unless_observed, unless_replicas_as_wanted
@@ -33,5 +33,16 @@ def selector_of(live: JsonObject) -> JsonObject | None:
 PLUGIN = Kind(
     resource=Resource("", "v1", "replicationcontrollers", "ReplicationController"),
     assess=assess,
+    basis=Basis(
+        "At its own generation, all replicas are available and ready, and none too many is left.",
+        (
+            "metadata.generation",
+            "status.observedGeneration",
+            "spec.replicas",
+            "status.replicas",
+            "status.availableReplicas",
+            "status.readyReplicas",
+        ),
+    ),
     workload=replace(SCALABLE, selector=selector_of),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Pause, ScalerRules, Wanted
+from orchestrator.core.kind import Basis, Kind, Pause, ScalerRules, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.takedown import FieldCut
 from orchestrator.core.verdict import Assessment, Reason
@@ -92,6 +92,10 @@ def _asks_for_pause(live: JsonObject) -> bool:
 PLUGIN = Kind(
     resource=Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"),
     assess=assess,
+    basis=Basis(
+        "It is Ready and not paused, in a status about its own generation.",
+        ("metadata.generation", "status.conditions[Ready]", "status.conditions[Paused]"),
+    ),
     scaler=ScalerRules(targets, can_wake),
     pause=pause,
 )

@@ -5,7 +5,7 @@ Where it is itself the way to a model, it is cut by a selector that selects noth
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.routes import SERVICE, Backend, CutTerms, RouteRule, RouteRules, RuleCut, is_cut_object
 from orchestrator.core.takedown import Answer
@@ -50,5 +50,6 @@ def answer_if_cut(route: JsonObject, rule: RouteRule, model: str) -> Answer | No
 PLUGIN = Kind(
     resource=Resource("", "v1", "services", "Service"),
     assess=assess,
+    basis=Basis("It has the address that its type promises.", ("spec.clusterIP", "status.loadBalancer.ingress")),
     route=RouteRules(rules=rules_of, cut=cut, answer_if_cut=answer_if_cut),
 )

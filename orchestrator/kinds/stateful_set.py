@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.kind import Kind, Wanted
+from orchestrator.core.kind import Basis, Kind, Wanted
 from orchestrator.core.objects import JsonObject, Resource, dig
 from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import (
@@ -57,4 +57,21 @@ def _from_revisions(live: JsonObject, spec: int) -> Assessment | None:
     return None
 
 
-PLUGIN = Kind(resource=Resource("apps", "v1", "statefulsets", "StatefulSet"), assess=assess, workload=SCALABLE)
+PLUGIN = Kind(
+    resource=Resource("apps", "v1", "statefulsets", "StatefulSet"),
+    assess=assess,
+    basis=Basis(
+        "At its own generation, all replicas are ready and of the newest revision.",
+        (
+            "metadata.generation",
+            "status.observedGeneration",
+            "spec.replicas",
+            "status.replicas",
+            "status.readyReplicas",
+            "status.updatedReplicas",
+            "status.currentRevision",
+            "status.updateRevision",
+        ),
+    ),
+    workload=SCALABLE,
+)

@@ -22,6 +22,7 @@ from orchestrator.verification.disabled import is_stopped
 from orchestrator.verification.findings import READING_ERRORS, is_lasting, needs_probes_only
 from orchestrator.verification.following import Follows
 from orchestrator.verification.gathering import gather
+from orchestrator.verification.grounds import grounds_of
 from orchestrator.verification.judging import judge, present_pods
 from orchestrator.verification.keeping import shared_with
 from orchestrator.verification.onlooking import look_on
@@ -41,15 +42,18 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 class LiveVerifier:
     """Judges live objects; implements `core.ports.Verifier`."""
 
-    def __init__(self, clock: Clock, prober: Prober) -> None:
+    def __init__(self, clock: Clock, prober: Prober, *, explains: bool = False) -> None:
+        """With `explains` a look also says what it rests on."""
         self.clock = clock
         self._prober = prober
+        self._explains = explains
         self._follows = Follows()
 
     async def look(self, reader: ClusterReader, subject: Subject) -> Judgement:
         """Judge now, from consistent lists. Raises `Unreachable`."""
         observation = await self.observe(reader, subject)
-        return await _judged(subject, observation, None)
+        judgement = await _judged(subject, observation, None)
+        return replace(judgement, grounds=grounds_of(subject, observation)) if self._explains else judgement
 
     async def observe(self, reader: ClusterReader, subject: Subject) -> Observation:
         """Everything that a judgement rests on, from consistent lists: for evidence. Raises `Unreachable`."""

@@ -25,6 +25,7 @@ from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import ClusterError, OrchestratorError
 from orchestrator.verification import LiveVerifier
+from orchestrator.workflow.explaining import explained, of_grounds
 from orchestrator.workflow.holds import look_for_records, unite_holds
 from orchestrator.workflow.requests import Asking, wish_for
 from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of_models
@@ -80,7 +81,9 @@ class Sought:
         return _document(session, ordered, started, rehearsal=self.rehearsal)
 
 
-async def take_status(session: Session, models: tuple[str, ...], clusters: Iterable[Cluster]) -> StatusDocument:
+async def take_status(
+    session: Session, models: tuple[str, ...], clusters: Iterable[Cluster], *, explains: bool = False
+) -> StatusDocument:
     """Every model in every cluster, as it is: what the cluster's own catalogue wants, held against what is there.
 
     A model of the workspace that a cluster knows nothing of is looked for there all the same. Raises UsageError for a
@@ -88,17 +91,18 @@ async def take_status(session: Session, models: tuple[str, ...], clusters: Itera
     """
     started = session.clock.elapsed()
     async with HttpProber() as prober:
-        verifier = LiveVerifier(session.clock, prober)
+        verifier = LiveVerifier(session.clock, prober, explains=explains)
         sought = await seek(session, models, clusters)
         items = await asyncio.gather(*(_look(session, verifier, one) for one in sought.models))
-    return sought.document(session, (*items, *sought.unreachable), started)
+    found = sought.document(session, (*items, *sought.unreachable), started)
+    return explained(found) if explains else found
 
 
-async def verify_plan(session: Session, plan: Plan) -> StatusDocument:
+async def verify_plan(session: Session, plan: Plan, *, explains: bool = False) -> StatusDocument:
     """Whether everything that a plan wants is so already; nothing of it is carried out."""
     started = session.clock.elapsed()
     async with HttpProber() as prober:
-        verifier = LiveVerifier(session.clock, prober)
+        verifier = LiveVerifier(session.clock, prober, explains=explains)
         parts = [(part.cluster, item) for wave in plan.waves for part in wave.clusters for item in part.items]
         judged = await asyncio.gather(*(_verify_item(session, verifier, cluster, item) for cluster, item in parts))
     out_of_reach = [
@@ -107,7 +111,8 @@ async def verify_plan(session: Session, plan: Plan) -> StatusDocument:
         for cluster, reason in wave.unreachable
         for model in wave.models
     ]
-    return _document(session, (*judged, *out_of_reach), started, rehearsal=plan.rehearsal)
+    found = _document(session, (*judged, *out_of_reach), started, rehearsal=plan.rehearsal)
+    return explained(found) if explains else found
 
 
 async def _look(session: Session, verifier: Verifier, sought: SoughtModel) -> StatusItem:
@@ -262,6 +267,7 @@ def _judged(subject: Subject, cluster: Cluster, judged: Judgement | ClusterError
         verdict=verdict_of(judged, subject.want),
         reasons=judged.reasons,
         replicas=judged.replicas,
+        explanation=of_grounds(judged.grounds),
     )
 
 

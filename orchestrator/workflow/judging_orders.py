@@ -22,6 +22,7 @@ from orchestrator.execution.keeping import keeps_off
 from orchestrator.execution.nodes import doubt_about, silent_nodes
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.channels import judge_channels
+from orchestrator.workflow.explaining import explained, of_grounds
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown
 
@@ -35,7 +36,9 @@ class _Auditor:
     prover: GuardProver
 
 
-async def verify_order(session: Session, order: Order, options: TakedownOptions) -> StatusDocument:
+async def verify_order(
+    session: Session, order: Order, options: TakedownOptions, *, explains: bool = False
+) -> StatusDocument:
     """Every (model, cluster) that the order concerns, judged from consistent lists and by trying its guard both ways.
 
     Its channels count as in a takedown: what only somebody else can switch off is not off because our clusters are.
@@ -44,7 +47,7 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
     started = session.clock.elapsed()
     plan = await plan_takedown(session, order, options)
     async with HttpProber() as prober:
-        verifier = LiveVerifier(session.clock, prober)
+        verifier = LiveVerifier(session.clock, prober, explains=explains)
         auditor = _Auditor(session, verifier, guarding.DryRunProver(session.clock))
         parts = [(part.cluster, item) for wave in plan.waves for part in wave.clusters for item in part.items]
         judged = await asyncio.gather(*(_audit(auditor, cluster, item) for cluster, item in parts))
@@ -57,7 +60,7 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
     ]
     items = (*judged, *unreachable)
     code = exit_code_of((*(item.verdict for item in items), *(channel.verdict for channel in channels)))
-    return StatusDocument(
+    found = StatusDocument(
         rehearsal=plan.rehearsal,
         outcome=outcome_of(code),
         exit_code=code,
@@ -66,6 +69,7 @@ async def verify_order(session: Session, order: Order, options: TakedownOptions)
         channels=channels,
         not_covered=plan.not_covered,
     )
+    return explained(found) if explains else found
 
 
 async def _audit(auditor: _Auditor, cluster: Cluster, item: ItemPlan) -> StatusItem:
@@ -147,6 +151,7 @@ def _judged(blank: StatusItem, item: ItemPlan, proof: GuardProof, judgement: Jud
         replicas=judgement.replicas,
         holds=(item.darkening.hold.name,) if item.darkening else (),
         guard=proof.status,
+        explanation=of_grounds(judgement.grounds),
     )
 
 
