@@ -33,6 +33,8 @@ class OrchestratorError(Exception):
 
     exit_code = 1
     code = "error"
+    next_step: str | None = None
+    """What helps against any error of this class; said where the error itself has no better hint."""
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -53,6 +55,7 @@ class DocumentError(UsageError):
     """A document is wrong at `file:line`."""
 
     code = "document"
+    next_step = "`orchestrator schema KIND` prints every field that a document may have"
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, hint: str | None = None
@@ -108,6 +111,7 @@ class ClusterError(OrchestratorError):
 
     exit_code = 3
     code = "cluster"
+    next_step = "`orchestrator fleet check` tells what each cluster answers"
 
     def __init__(
         self, message: str, *, hint: str | None = None, code: str | None = None, status: int | None = None
@@ -126,18 +130,21 @@ class WrongCluster(Unreachable):
     """The context leads to another cluster than the pinned one; nothing may be sent there."""
 
     code = "wrong-cluster"
+    next_step = "correct the context in the kubeconfig, or pin the new cluster's uid in fleet.yaml"
 
 
 class Unauthenticated(Unreachable):
     """The cluster does not know us: 401, or the credential plugin failed."""
 
     code = "unauthenticated"
+    next_step = "log in anew with your cloud's tool; `kubectl --context CONTEXT auth whoami` tells when it worked"
 
 
 class Forbidden(ClusterError):
     """A permission is missing (403); the message names verb and resource."""
 
     code = "forbidden"
+    next_step = "`orchestrator fleet check --role ROLE` lists what a role still lacks"
 
 
 class NotFound(ClusterError):
@@ -173,3 +180,4 @@ class Overloaded(ClusterError):
     """The API server still answers 429 or 5xx after every permitted retry."""
 
     code = "overloaded"
+    next_step = "try again later; what was done is done, and a second run goes on from there"

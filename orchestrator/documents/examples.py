@@ -77,6 +77,8 @@ def make_workspace(folder: Path, fleet: str) -> tuple[str, ...]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{path.parent} cannot be made: {error.strerror}") from error
+            raise UsageError(
+                f"{path.parent} cannot be made: {error.strerror}", hint="name a folder that can be made"
+            ) from error
         write_text(path, text)
     return tuple(texts)

@@ -16,7 +16,9 @@ def inside(root: Path, given: Path) -> Path:
     try:
         real = (root / given).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a NUL character
-        raise UsageError(f"{given} is no usable path") from error
+        raise UsageError(
+            f"{given} is no usable path", hint="name a file by letters, digits, dots and dashes"
+        ) from error
     if not real.is_relative_to(root):
         raise UsageError(
             f"{given} leaves the workspace {root}", hint="files lie in the workspace; -C chooses another workspace"

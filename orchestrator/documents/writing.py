@@ -69,6 +69,8 @@ def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except FileExistsError:
-        raise UsageError(f"{path} exists already") from None
+        raise UsageError(f"{path} exists already", hint="name another file, or move this one away") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file that can be written"
+        ) from error

@@ -29,6 +29,7 @@ from orchestrator.evidence.syncing import GroupSync
 FILE_NAME: Final = "journal.jsonl"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _START: Final = "0" * 64
+_NEXT: Final = "look into $ORCHESTRATOR_STATE; the command again begins a new journal"
 _MAX_BYTES: Final = 256 * 1024 * 1024
 _MAX_LINE: Final = 1024 * 1024
 _MAX_DATA: Final = 768 * 1024
@@ -98,7 +99,7 @@ def read_journal(path: Path) -> JournalContents:
     except ValueError:
         return JournalContents(records=(), intact_bytes=0, damage="larger than a journal can be")
     except OSError as error:
-        raise OrchestratorError(f"the journal cannot be read: {error.strerror}", code="journal") from error
+        raise OrchestratorError(f"the journal cannot be read: {error.strerror}", code="journal", hint=_NEXT) from error
 
 
 def parse_journal(content: bytes) -> JournalContents:
@@ -198,7 +199,7 @@ class FileJournal:
             os.fchmod(file, 0o600)
             contents = read_journal(self.path)
             if contents.damage:
-                raise OrchestratorError(f"the journal was changed by somebody else: {contents.damage}", code="journal")
+                raise OrchestratorError(f"somebody changed the journal: {contents.damage}", code="journal", hint=_NEXT)
             if contents.torn:
                 os.ftruncate(file, contents.intact_bytes)
                 self.repaired = True

@@ -84,7 +84,11 @@ def list_runs(state: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise OrchestratorError(f"the runs in {folder} cannot be read: {error.strerror}", code="state") from error
+        raise OrchestratorError(
+            f"the runs in {folder} cannot be read: {error.strerror}",
+            code="state",
+            hint="$ORCHESTRATOR_STATE says where runs are kept; it must be readable",
+        ) from error
     return tuple(sorted(found, key=lambda name: (name[:_SECOND], _begun_at(folder / name), name), reverse=True))
 
 

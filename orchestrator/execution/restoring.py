@@ -41,7 +41,11 @@ async def bring_back(plan: Plan, ports: DarkPorts, options: RunOptions) -> RunOu
         raise ValueError("a plan to restore without a lift")
     refusals = [*plan.refusals, *(reason for item in _items_of(plan) for reason in item.refusals)]
     if refusals:
-        raise RefusedError("; ".join(reason.message for reason in refusals), code=refusals[0].code)
+        raise RefusedError(
+            "; ".join(reason.message for reason in refusals),
+            code=refusals[0].code,
+            hint="`orchestrator plan` shows every detail",
+        )
     run = _Restore(plan, plan.lift, ports, options)
     run.begin()
     try:

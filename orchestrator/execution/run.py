@@ -37,7 +37,11 @@ async def execute(plan: Plan, ports: RunPorts, options: RunOptions) -> RunOutcom
     nothing was done.
     """
     if plan.refusals:
-        raise RefusedError("; ".join(reason.message for reason in plan.refusals), code=plan.refusals[0].code)
+        raise RefusedError(
+            "; ".join(reason.message for reason in plan.refusals),
+            code=plan.refusals[0].code,
+            hint="`orchestrator plan` shows every detail",
+        )
     run = _Run(plan, ports, options)
     if not plan.is_due and options.begun is None:
         await run.confirm()

@@ -58,7 +58,7 @@ def scope_from_flags(**flags: Unpack[ScopeFlags]) -> Scope:
 def _values(option: str, given: Iterable[str]) -> tuple[str, ...]:
     values = [value.strip() for text in given for value in text.split(",")]
     if "" in values:
-        raise UsageError(f"{option} has an empty value")
+        raise UsageError(f"{option} has an empty value", hint="give it a value, or leave it out")
     return tuple(dict.fromkeys(values))
 
 

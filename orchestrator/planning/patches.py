@@ -84,7 +84,10 @@ def _merge_map(original: JsonObject, patch: JsonObject, path: field_types.Path, 
         case "merge":
             pass
         case other:
-            raise UsageError(f"$patch: {other!r} at {_place(path)} is none of replace, delete, merge")
+            raise UsageError(
+                f"$patch: {other!r} at {_place(path)} is none of replace, delete, merge",
+                hint="use one of these, or leave $patch out",
+            )
     kept = patch.get(_RETAIN)
     result = {key: value for key, value in original.items() if kept is None or key in kept}
     orders = {key.removeprefix(_ORDER): value for key, value in patch.items() if key.startswith(_ORDER)}
@@ -95,7 +98,10 @@ def _merge_map(original: JsonObject, patch: JsonObject, path: field_types.Path, 
             field = key.removeprefix(_DELETE_FROM)
             result[field] = [entry for entry in result.get(field) or [] if entry not in value]
         elif key.startswith("$"):
-            raise UsageError(f"{key} at {_place(path)} is no directive of a strategic merge patch")
+            raise UsageError(
+                f"{key} at {_place(path)} is no directive of a strategic merge patch",
+                hint="leave it out; a patch is a part of the object as it should be",
+            )
         elif value is None:
             result.pop(key, None)
         else:
@@ -164,7 +170,10 @@ def _interleaved(items: list[Any], order: list[Any], original: list[Any], identi
 
 def _identity(entry: Any, key: str, path: field_types.Path) -> Any:
     if not isinstance(entry, dict) or key not in entry:
-        raise UsageError(f"an entry of {_place(path)} lacks {key!r}, by which a strategic merge patch finds its like")
+        raise UsageError(
+            f"an entry of {_place(path)} lacks {key!r}, by which a strategic merge patch finds its like",
+            hint="name the entry by that key, as in the manifest",
+        )
     return entry[key]
 
 

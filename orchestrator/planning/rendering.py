@@ -73,7 +73,10 @@ def render(wish: Wish, namespaced: Namespaced = _NOTHING_KNOWN) -> Rendering:
     """
     profile = next((override.profile for override in reversed(wish.overrides) if override.profile), None)
     if wish.want is Want.ENABLED and not wish.manifests and not wish.model.adopt:
-        raise UsageError(f"model {wish.model.name} has neither manifests nor workloads to adopt")
+        raise UsageError(
+            f"model {wish.model.name} has neither manifests nor workloads to adopt",
+            hint="give it `manifests: [.]`, or `adopt: {selector: …}`",
+        )
     places = {**namespaced, **_defined_here(wish.manifests)}
     manifests = [_prepared(manifest, places) for manifest in wish.manifests]
     for patch in _patches(wish, profile):
@@ -124,7 +127,10 @@ def _prepared(manifest: JsonObject, namespaced: Namespaced) -> JsonObject:
     if is_namespaced and not ref.namespace:
         metadata["namespace"] = _DEFAULT_NAMESPACE
     if is_namespaced is False and ref.namespace:
-        raise UsageError(f"{ref.group_kind} {ref.name} has a namespace, but its kind has none")
+        raise UsageError(
+            f"{ref.group_kind} {ref.name} has a namespace, but its kind has none",
+            hint="leave metadata.namespace out of this manifest",
+        )
     rest = {key: value for key, value in manifest.items() if key != "status"}
     return _with_plain_data({**rest, "metadata": metadata})
 
@@ -145,7 +151,10 @@ def _check_unique(manifests: list[JsonObject], model: Model) -> None:
     for ref in map(ref_of, manifests):
         identity = (ref.group_kind, ref.namespace, ref.name)
         if identity in seen:
-            raise UsageError(f"model {model.name}: {ref} stands twice in its manifests")
+            raise UsageError(
+                f"model {model.name}: {ref} stands twice in its manifests",
+                hint="keep one of the two; `manifests` lists the files that count",
+            )
         seen.add(identity)
 
 
@@ -167,7 +176,10 @@ def _patched(manifests: list[JsonObject], patch: Patch, model: Model) -> list[Js
     fitting = [_fits(manifest, patch) for manifest in manifests]
     if not any(fitting):
         target = f"{patch.target.kind} {patch.target.name or ''}".strip()
-        raise UsageError(f"model {model.name}: a patch for {target} fits none of its manifests")
+        raise UsageError(
+            f"model {model.name}: a patch for {target} fits none of its manifests",
+            hint="compare its target with kinds and names of the manifests",
+        )
     return [
         _merged(manifest, patch, model) if fits else manifest for manifest, fits in zip(manifests, fitting, strict=True)
     ]
@@ -177,7 +189,10 @@ def _merged(manifest: JsonObject, patch: Patch, model: Model) -> JsonObject:
     merge = merge_strategic if patch.type == "strategic" else merge_json
     result: Any = merge(manifest, patch.patch)
     if ref_of(result) != ref_of(manifest):
-        raise UsageError(f"model {model.name}: a patch turns {ref_of(manifest)} into another object")
+        raise UsageError(
+            f"model {model.name}: a patch turns {ref_of(manifest)} into another object",
+            hint="a patch must leave apiVersion, kind, name and namespace alone",
+        )
     return _with_plain_data(result)
 
 

@@ -131,7 +131,8 @@ class _Builder:
         found = hashlib.sha256(content).hexdigest()
         if found != file.sha256:
             raise SandboxError(
-                f"{file.location} from {source} is not the pinned file (sha256 {found}, pinned {file.sha256})"
+                f"{file.location} from {source} is not the pinned file (sha256 {found}, pinned {file.sha256})",
+                hint="delete it and try again; $KUBEBUILDER_ASSETS names programs of your own",
             )
         target = folder / file.location
         target.parent.mkdir(parents=True, exist_ok=True)

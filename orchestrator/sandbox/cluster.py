@@ -75,7 +75,9 @@ class Cluster:
         """A connection to the API server as its administrator. Raises SandboxError before the first start."""
         port = self._read_port()
         if port is None:
-            raise SandboxError(f"cluster {self.name} was never started")
+            raise SandboxError(
+                f"cluster {self.name} was never started", hint="`orchestrator sandbox up --dir DIR` starts it"
+            )
         return ApiServer(port, self.credentials.authority, self.credentials.admin, timeout)
 
     def inspect(self) -> list[ComponentStatus]:

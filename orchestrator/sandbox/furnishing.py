@@ -113,7 +113,9 @@ def _gateway_definitions(files: Path) -> tuple[tuple[str, bytes], ...]:
             continue
         for document in yaml.load_all((files / file.location).read_bytes(), Loader=yaml.CSafeLoader):
             if not isinstance(document, dict) or document.get("kind") != "CustomResourceDefinition":
-                raise SandboxError(f"{file.location} is not a CustomResourceDefinition")
+                raise SandboxError(
+                    f"{file.location} is not a CustomResourceDefinition", hint="delete it from the cache and try again"
+                )
             definitions.append((str(document["metadata"]["name"]), json.dumps(document).encode()))
     return tuple(definitions)
 

@@ -208,5 +208,8 @@ def _raise_first_failure(futures: Sequence[Future[str]]) -> None:
 def _access(cluster: Cluster) -> Access:
     server = cluster.server
     if server is None:
-        raise SandboxError(f"cluster {cluster.name} has no API server")
+        raise SandboxError(
+            f"cluster {cluster.name} has no API server",
+            hint="`orchestrator sandbox down --dir DIR`, then `sandbox up` anew",
+        )
     return Access(cluster.name, server, cluster.credentials.authority, cluster.credentials.admin)

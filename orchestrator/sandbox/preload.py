@@ -102,9 +102,14 @@ def _put(connection: http.client.HTTPConnection, key: str, value: str) -> None:
         response = connection.getresponse()
         answer = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise SandboxError(f"etcd does not take {key}: {error!r}") from error
+        raise SandboxError(
+            f"etcd does not take {key}: {error!r}", hint="`orchestrator sandbox down --dir DIR`, then `sandbox up` anew"
+        ) from error
     if response.status != http.client.OK:
-        raise SandboxError(f"etcd does not take {key}: {response.status} {answer[:200]!r}")
+        raise SandboxError(
+            f"etcd does not take {key}: {response.status} {answer[:200]!r}",
+            hint="`orchestrator sandbox down --dir DIR`, then `sandbox up` anew",
+        )
 
 
 def _base64(text: str) -> str:

@@ -150,7 +150,10 @@ def end(records: Iterable[ProcessRecord], grace: float) -> None:
     waiting = _wait_until_gone(waiting, _KILL_TIMEOUT)
     if waiting:
         names = ", ".join(f"{record.path.stem} ({record.read()})" for record in waiting)
-        raise SandboxError(f"these processes survived SIGKILL: {names}")
+        raise SandboxError(
+            f"these processes survived SIGKILL: {names}",
+            hint="the system holds them; end them by their numbers, or restart it",
+        )
 
 
 def _wait_until_gone(records: list[ProcessRecord], timeout: float) -> list[ProcessRecord]:

@@ -70,7 +70,10 @@ def default_regions(count: int) -> tuple[RegionSpec, ...]:
 def checked(regions: Sequence[RegionSpec]) -> tuple[RegionSpec, ...]:
     """The same regions. Raises UsageError for names that are doubled or unfit to become a directory or label."""
     if not 1 <= len(regions) <= _MOST_CLUSTERS:
-        raise UsageError(f"a sandbox has 1 to {_MOST_CLUSTERS} clusters, not {len(regions)}")
+        raise UsageError(
+            f"a sandbox has 1 to {_MOST_CLUSTERS} clusters, not {len(regions)}",
+            hint="--regions N, or a fleet of fewer clusters",
+        )
     seen: set[str] = set()
     for spec in regions:
         if not _NAME.fullmatch(spec.cluster) or ".." in spec.cluster:
@@ -79,11 +82,14 @@ def checked(regions: Sequence[RegionSpec]) -> tuple[RegionSpec, ...]:
                 hint="use at most 48 lower-case letters, digits, '-' and '.'",
             )
         if spec.cluster in seen:
-            raise UsageError(f"two clusters are called {spec.cluster!r}")
+            raise UsageError(f"two clusters are called {spec.cluster!r}", hint="give each cluster a name of its own")
         seen.add(spec.cluster)
         for value in (spec.region, *([spec.country] if spec.country else ())):
             if not _LABEL.fullmatch(value):
-                raise UsageError(f"{value!r} (cluster {spec.cluster}) cannot be a node label")
+                raise UsageError(
+                    f"{value!r} (cluster {spec.cluster}) cannot be a node label",
+                    hint="letters, digits, dots, dashes and underscores, at most 63",
+                )
     return tuple(regions)
 
 
@@ -95,12 +101,18 @@ def read_fleet(path: Path) -> tuple[tuple[RegionSpec, ...], dict[str, Any]]:
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise UsageError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB")
+            raise UsageError(
+                f"{path} is larger than {_LARGEST_FILE >> 20} MiB",
+                hint="name a fleet document, as `orchestrator init` writes one",
+            )
         text = path.read_bytes()
         _refuse_depths(path, text)
         documents = list(yaml.load_all(text, Loader=_Loader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise UsageError(
+            f"{path} cannot be read: {' '.join(str(error).split())}",
+            hint="name a fleet document in YAML that can be read",
+        ) from error
     for document in documents:
         if isinstance(document, dict) and document.get("kind") == "Fleet":
             spec = document.get("spec")
@@ -108,7 +120,10 @@ def read_fleet(path: Path) -> tuple[tuple[RegionSpec, ...], dict[str, Any]]:
                 _refuse_bombs(path, spec)
                 rest = {key: value for key, value in spec.items() if key != "clusters"}
                 return checked([_region(path, entry) for entry in spec["clusters"]]), rest
-    raise UsageError(f"{path} holds no 'kind: Fleet' with spec.clusters")
+    raise UsageError(
+        f"{path} holds no 'kind: Fleet' with spec.clusters",
+        hint="name a fleet document, as `orchestrator init` writes one",
+    )
 
 
 def _refuse_depths(path: Path, text: bytes) -> None:
@@ -117,7 +132,10 @@ def _refuse_depths(path: Path, text: bytes) -> None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise UsageError(f"{path} is nested more than {_DEEPEST} levels deep")
+            raise UsageError(
+                f"{path} is nested more than {_DEEPEST} levels deep",
+                hint="name a fleet document, as `orchestrator init` writes one",
+            )
 
 
 def _refuse_bombs(path: Path, spec: dict[str, Any]) -> None:
@@ -127,18 +145,24 @@ def _refuse_bombs(path: Path, spec: dict[str, Any]) -> None:
         value = waiting.pop()
         count += 1
         if count > _MOST_VALUES:
-            raise UsageError(f"{path} stands for more than {_MOST_VALUES} values")
+            raise UsageError(
+                f"{path} stands for more than {_MOST_VALUES} values",
+                hint="name a fleet document, as `orchestrator init` writes one",
+            )
         if isinstance(value, dict | list):
             waiting.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _region(path: Path, entry: object) -> RegionSpec:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise UsageError(f"{path}: every cluster needs a name")
+        raise UsageError(f"{path}: every cluster needs a name", hint="give each entry of spec.clusters a `name`")
     name = entry["name"]
     country, serves, labels = entry.get("country"), entry.get("serves"), entry.get("labels") or {}
     if not isinstance(serves, list | None) or not isinstance(labels, dict) or not isinstance(country, str | None):
-        raise UsageError(f"{path}: cluster {name!r}: country, serves or labels have the wrong type")
+        raise UsageError(
+            f"{path}: cluster {name!r}: country, serves or labels have the wrong type",
+            hint="`orchestrator schema Fleet` describes them",
+        )
     return RegionSpec(
         cluster=name,
         region=str(entry.get("region") or name),
@@ -174,7 +198,10 @@ def from_record(record: Mapping[str, Any]) -> RegionSpec:
             details=dict(record["details"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise SandboxError(f"the sandbox's own record of its clusters is damaged: {error!r}") from error
+        raise SandboxError(
+            f"the sandbox's own record of its clusters is damaged: {error!r}",
+            hint="`orchestrator sandbox down --dir DIR`, then `sandbox up` anew",
+        ) from error
 
 
 _REINTERPRETED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}

@@ -87,7 +87,10 @@ def _download_etcd(program: pins.Program, target: Path, tick: Callable[[float], 
         with tarfile.open(archive) as tar:
             member = tar.extractfile(f"{folder}/etcd")
             if member is None:
-                raise SandboxError(f"{folder}.tar.gz holds no etcd")
+                raise SandboxError(
+                    f"{folder}.tar.gz holds no etcd",
+                    hint="try again, or name programs of your own: $KUBEBUILDER_ASSETS",
+                )
             with target.open("wb") as file:
                 _copy(member, file.write)
     finally:

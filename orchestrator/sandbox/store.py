@@ -64,7 +64,9 @@ class Store:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SandboxError(f"{self.directory} cannot be made: {error.strerror}") from error
+            raise SandboxError(
+                f"{self.directory} cannot be made: {error.strerror}", hint="name a folder that can be made: --dir DIR"
+            ) from error
         taken = [path.name for path in (self.kubeconfig, self.fleet, self._clusters) if path.exists()]
         if taken and not self.exists():
             raise SandboxError(
@@ -77,7 +79,10 @@ class Store:
         try:
             document = json.loads(self._record.read_text())
             if document["apiVersion"] != API_VERSION:
-                raise SandboxError(f"{self._record} was written by another version: {document['apiVersion']!r}")
+                raise SandboxError(
+                    f"{self._record} was written by another version: {document['apiVersion']!r}",
+                    hint="`sandbox down` with the version that made it, or another --dir",
+                )
             regions = checked([from_record(entry) for entry in document["clusters"]])
             return Record(regions, document["fleetSpec"], document["uids"])
         except FileNotFoundError as error:
@@ -130,7 +135,10 @@ class Store:
         deadline = time.monotonic() + _LOCK_TIMEOUT
         while (handle := self._try_lock()) is None:
             if time.monotonic() >= deadline:
-                raise SandboxError(f"another command is busy with the sandbox in {self.directory}")
+                raise SandboxError(
+                    f"another command is busy with the sandbox in {self.directory}",
+                    hint="wait until it has ended, or name another --dir",
+                )
             time.sleep(0.1)
         with handle:
             yield

@@ -30,7 +30,7 @@ class Deadline:
         while not condition():
             check()
             if self._cancelled.wait(_POLL):
-                raise SandboxError("cancelled")
+                raise SandboxError("cancelled", hint="`orchestrator sandbox down --dir DIR` removes what was begun")
             if time.monotonic() >= self._end:
                 raise SandboxError(
                     f"waited {self._seconds:.0f} s in vain for {what}",

@@ -19,6 +19,7 @@ from orchestrator.verification.enabled import health_rule
 from orchestrator.verification.findings import READING_ERRORS
 from orchestrator.verification.recognition import model_pods
 
+_OWN_RULE = Basis("The rule of its kind, which names no fields, calls it healthy.")
 _EXISTS = Basis("It is there, and every field that was applied stands as it was applied.")
 
 
@@ -57,7 +58,7 @@ def _on_object(subject: Subject, observation: Observation, expectation: Expectat
     if custom is not None:
         yield from _fields(ref, live, _custom(custom.inert, custom.ready.condition if custom.ready else ""))
     elif kind is not None:
-        yield from _fields(ref, live, kind.basis or _EXISTS)
+        yield from _fields(ref, live, kind.basis or (_EXISTS if kind.assess is None else _OWN_RULE))
 
 
 def _custom(is_inert: bool, condition: str) -> Basis:

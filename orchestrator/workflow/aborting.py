@@ -77,9 +77,15 @@ def _refuse(kept: KeptRun) -> None:
                 code="unknown",
             )
         case RunState.ENDED:
-            raise RefusedError(f"run {run} has ended: there is nothing to abort", code="ended")
+            raise RefusedError(
+                f"run {run} has ended: there is nothing to abort",
+                code="ended",
+                hint="`orchestrator runs show RUN` tells how it ended",
+            )
         case RunState.ABORTED:
-            raise RefusedError(f"run {run} was aborted already", code="aborted")
+            raise RefusedError(
+                f"run {run} was aborted already", code="aborted", hint="`orchestrator runs show RUN` tells what it left"
+            )
 
 
 async def _look_and_release(
@@ -87,7 +93,10 @@ async def _look_and_release(
 ) -> tuple[tuple[_Lock, ...], tuple[SilentCluster, ...], tuple[LeftItem, ...]]:
     asked = kept.asked
     if asked is None or kept.holder is None:
-        raise OrchestratorError("it is not kept how the run was asked")
+        raise OrchestratorError(
+            "it is not kept how the run was asked",
+            hint="its locks expire by themselves within a minute; run its command again",
+        )
     workspace = load_workspace(Path(asked.workspace))
     kubeconfig = kubeconfig_of(asked)
     contexts = getattr(asked.task, "contexts", ())

@@ -34,7 +34,11 @@ def export_evidence(
     except OSError as error:
         with contextlib.suppress(OSError):
             target.unlink()
-        raise OrchestratorError(f"{target} cannot be written: {error.strerror}", code="evidence") from error
+        raise OrchestratorError(
+            f"{target} cannot be written: {error.strerror}",
+            code="evidence",
+            hint="name a file that can be written: --save FILE",
+        ) from error
     # What was written is judged as its readers will judge it, never as it was meant.
     return evidence.verify_bundle(io.BytesIO(content), str(target), key.public if key else None)
 
@@ -46,7 +50,9 @@ def verify_evidence(file: Path, key: evidence.PublicKey | None = None) -> Eviden
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             return evidence.verify_bundle(stream, str(file), key)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint="name an evidence file that can be read"
+        ) from error
 
 
 def read_signing_key(file: Path, ask_password: Callable[[], str] | None = None) -> evidence.SigningKey:
@@ -70,4 +76,6 @@ def _read_key(file: Path) -> bytes:
         with file.open("rb") as stream:
             return stream.read(_MAX_KEY)
     except OSError as error:
-        raise UsageError(f"the key {file} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"the key {file} cannot be read: {error.strerror}", hint="name a key file that can be read"
+        ) from error

@@ -34,7 +34,9 @@ async def plan_hold(session: Session, holding: Holding) -> tuple[Order, Plan]:
     and what `plan_takedown` raises.
     """
     if holding.until is not None and holding.until <= session.clock.now():
-        raise UsageError(f"--until {holding.until.isoformat()} has passed already")
+        raise UsageError(
+            f"--until {holding.until.isoformat()} has passed already", hint="name a time to come, or leave --until out"
+        )
     snapshots = await look_for_records(session, ())
     known = {name for snapshot in snapshots.values() for name in (*snapshot.entries, *snapshot.damaged)}
     for name in holding.models:

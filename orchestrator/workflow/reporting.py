@@ -68,7 +68,9 @@ def write_report(target: Path, content: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             target.unlink()
-        raise OrchestratorError(f"{target} cannot be written: {error.strerror}", code="report") from error
+        raise OrchestratorError(
+            f"{target} cannot be written: {error.strerror}", code="report", hint="name a file that can be written"
+        ) from error
 
 
 def _sealed(bundle: Path, record: evidence.RunRecord) -> Sealed:
@@ -81,7 +83,10 @@ def _sealed(bundle: Path, record: evidence.RunRecord) -> Sealed:
     journal = header.get("journal")
     head = journal.get("head") if isinstance(journal, dict) else None
     if found.run != record.run or head != record.journal.last_hash:
-        raise UsageError(f"{bundle} is evidence of another run, or of another journal than the one kept here")
+        raise UsageError(
+            f"{bundle} is evidence of another run, or of another journal than the one kept here",
+            hint="export it anew: `orchestrator evidence export RUN --key FILE`",
+        )
     return Sealed(
         name=printable(bundle.name, 200),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -97,7 +102,7 @@ def _read(bundle: Path) -> bytes:
         with os.fdopen(os.open(bundle, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             content = stream.read(_MAX_BUNDLE + 1)
     except OSError as error:
-        raise UsageError(f"{bundle} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{bundle} cannot be read: {error.strerror}", hint="name a file that can be read") from error
     if content is None or len(content) > _MAX_BUNDLE:
-        raise UsageError(f"{bundle} is no evidence file")
+        raise UsageError(f"{bundle} is no evidence file", hint="name a file that `orchestrator evidence export` wrote")
     return content

@@ -103,7 +103,11 @@ async def plan_restore_of_hold(session: Session, name: str, options: RestoreOpti
     try:
         order = order_from_holds(found)
     except ValueError as error:
-        raise RefusedError(str(error), code="hold-not-understood") from error
+        raise RefusedError(
+            str(error),
+            code="hold-not-understood",
+            hint="`orchestrator hold list` tells where it lies; a version that wrote it can lift it",
+        ) from error
     return order, await plan_restore(session, order, options)
 
 

@@ -30,6 +30,7 @@ ORDERS: Final = {
     "held": "A model is kept off wherever a hold that is not lifted stands in any reachable cluster.",
     "hold-missing": "A takedown keeps its hold in the cluster itself; without it nobody else knows of it.",
     "hold-not-understood": "A hold is lifted only when its records tell what it was; until then it holds.",
+    "hold-tampered": "A hold that somebody deletes or changes during a takedown is kept again, and that is on record.",
     "in-scope": "Why a model that the order does not name is concerned: it is derived from one that it names.",
     "kept": "Namespaces, claims and definitions that a run made are kept by its rollback, as they may hold data.",
     "lift-incomplete": "A lift must be written to every reachable cluster before anything comes back.",
