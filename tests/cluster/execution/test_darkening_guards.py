@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrator.core.events import Event
 from orchestrator.core.fleet import Fleet
+from orchestrator.core.holds import read_hold
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.core.ports import ClusterWriter
 from orchestrator.core.takedown import FieldCut, RouteCut
@@ -106,6 +108,34 @@ async def test_a_guard_that_somebody_deletes_during_the_soak_is_bound_again(take
     assert [event.type.value for event in takedown.events].count("soaking") >= 2
     found = takedown.region.witness.get(POLICIES, "-l", labels)
     assert found is not None and len(found["items"]) == 2
+
+
+async def test_an_exempted_guard_and_a_deleted_hold_are_put_right_during_the_soak(takedown: Takedown) -> None:
+    """All that we wrote is still in the policy, with one field more; and the hold is written anew, as it was."""
+    await takedown.region.bring_to(takedown.release)
+    labels = f"orchestrator.dev/model={takedown.release.model}"
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["pods"], "scope": "*"}
+    patch = json.dumps({"spec": {"matchConstraints": {"excludeResourceRules": [pods]}}})
+    done: list[str] = []
+
+    def meddle(event: Event) -> None:
+        if event.type.value == "soaking" and not done:
+            (policy,) = (takedown.region.witness.get("validatingadmissionpolicies", "-l", labels) or {})["items"]
+            name = policy["metadata"]["name"]
+            done.append(takedown.kubectl("patch", "validatingadmissionpolicy", name, "--type=merge", "-p", patch))
+            done.append(takedown.kubectl("delete", "configmap", takedown.hold.object_name, "-n", SYSTEM))
+
+    takedown.on_event = meddle
+
+    item = await takedown.run()
+
+    assert len(done) == 2, done
+    assert wanted_off(item) == OFF, item.reasons
+    assert {"guard-tampered", "hold-tampered"} <= set(codes(item)), item.reasons
+    (policy,) = (takedown.region.witness.get("validatingadmissionpolicies", "-l", labels) or {})["items"]
+    assert "excludeResourceRules" not in policy["spec"]["matchConstraints"]
+    kept = read_hold(takedown.region.witness.get("configmap", takedown.hold.object_name, "-n", SYSTEM) or {})
+    assert kept is not None and kept.ledger == {takedown.region.writer.cluster.name: "verified"}
 
 
 async def test_a_policy_of_somebody_else_that_admits_nothing_leaves_the_guard_unproven(takedown: Takedown) -> None:
