@@ -62,6 +62,16 @@ def ensure_files(
     return _Builder(progress, environ, origins).files()
 
 
+def ensure_file(
+    file: pins.PinnedFile,
+    progress: Progress,
+    environ: Mapping[str, str] = os.environ,
+    origins: releases.Origins = releases.OFFICIAL,
+) -> Path:
+    """One more third-party file, fetched where it is missing. Raises SandboxError."""
+    return _Builder(progress, environ, origins).file(file)
+
+
 def provided_programs(environ: Mapping[str, str]) -> dict[str, Path]:
     """The programs that `KUBEBUILDER_ASSETS` provides; Kubernetes' own three only together."""
     folder = environ.get("KUBEBUILDER_ASSETS", "")
@@ -101,6 +111,13 @@ class _Builder:
                     if not _is_intact(folder, file):
                         self._fetch(file, folder)
         return folder
+
+    def file(self, file: pins.PinnedFile) -> Path:
+        folder = pins.cache_root(self._environ) / "third-party"
+        if not _is_intact(folder, file):
+            with _locked(folder, self._progress):
+                self._fetch(file, folder)
+        return folder / file.location
 
     def _make(self, program: pins.Program, target: Path, place: str) -> None:
         draft = target.with_name(f".{target.name}.{os.getpid()}")

@@ -64,7 +64,8 @@ def fetch_source_file(file: pins.PinnedFile, origins: Origins = OFFICIAL) -> byt
 
     Raises ReleaseUnavailable.
     """
-    repository = file.module.replace("sigs.k8s.io", "kubernetes-sigs")
+    module = re.sub(r"/v\d+$", "", file.module)
+    repository = module.removeprefix("github.com/").replace("sigs.k8s.io", "kubernetes-sigs")
     return _text(f"{origins.github_raw}/{repository}/{file.version}/{file.path}")
 
 

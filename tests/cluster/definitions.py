@@ -1,0 +1,44 @@
+"""CustomResourceDefinitions as their projects publish them: what real API servers make of objects of these kinds.
+
+Taken from the projects' own Go modules, or else their sources, and checked against their digests; cached like the
+sandbox's files.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator.sandbox.binaries import ensure_file
+from orchestrator.sandbox.pins import PinnedFile
+
+_FILES = {
+    "HTTPRouteFilter": PinnedFile(
+        "github.com/envoyproxy/gateway",
+        "v1.9.1",
+        "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_httproutefilters.yaml",
+        "ad46193dbec0a28cc97fa93a64bcd1f464858544d884eeac5e4d767526dcfd3d",
+    ),
+    "ScaledObject": PinnedFile(
+        "github.com/kedacore/keda/v2",
+        "v2.21.0",
+        "config/crd/bases/keda.sh_scaledobjects.yaml",
+        "af35555862a83933b074af14ad439c4b4ceabaf4daa3e9338e9b23e36d308d80",
+    ),
+    "Kustomization": PinnedFile(
+        "github.com/fluxcd/kustomize-controller",
+        "v1.10.1",
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+        "dec77e391bff9307e47898d2d7448c5083a49b85700f6f870c7849449e11aad0",
+    ),
+    "Application": PinnedFile(
+        "github.com/argoproj/argo-cd/v3",
+        "v3.6.1",
+        "manifests/crds/application-crd.yaml",
+        "9fd0da3e7097ad6d1af614fabd5c960bc7ddb00d768c3ef485a2fda6e9460df8",
+    ),
+}
+
+
+def published(kind: str) -> str:
+    """The definition of a kind, as YAML."""
+    return ensure_file(_FILES[kind], lambda line: print(line, file=sys.stderr)).read_text()
