@@ -47,10 +47,10 @@ class ControlPlanes:
             return None
         return json.loads(found)
 
-    def everywhere(self, *arguments: str, check: bool = True) -> None:
+    def everywhere(self, *arguments: str, stdin: str | None = None, check: bool = True) -> None:
         """The same kubectl command for every cluster, at once."""
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda cluster: self.kubectl(cluster, *arguments, check=check), self.clusters))
+            list(pool.map(lambda cluster: self.kubectl(cluster, *arguments, stdin=stdin, check=check), self.clusters))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ sandbox's files.
 
 from __future__ import annotations
 
-import sys
+import logging
 
 from orchestrator.sandbox.binaries import ensure_file
 from orchestrator.sandbox.pins import PinnedFile
@@ -41,4 +41,4 @@ _FILES = {
 
 def published(kind: str) -> str:
     """The definition of a kind, as YAML."""
-    return ensure_file(_FILES[kind], lambda line: print(line, file=sys.stderr)).read_text()
+    return ensure_file(_FILES[kind], logging.getLogger(__name__).info).read_text()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from orchestrator import sandbox
 from tests.cluster.conftest import ControlPlanes, TestWorkspace, command_line
 from tests.cluster.orders import Scene
 
+JsonObject = dict[str, Any]
 pytestmark = pytest.mark.long
 NAMESPACE = "five"
 
@@ -46,30 +48,81 @@ def _workspace(root: Path, planes: ControlPlanes) -> TestWorkspace:
     return found
 
 
-def attempts(scene: Scene) -> list[tuple[tuple[str, ...], str | None]]:
-    """Ways to bring a model back, as kubectl commands with what they read."""
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "copy", "namespace": NAMESPACE, "labels": {"orchestrator.dev/model": scene.scaled}},
-        "spec": {"containers": [{"name": "server", "image": "registry.example/server:1"}]},
-    }
-    place = ("-n", NAMESPACE)
+IMAGE, WEIGHTS = "registry.example/five-fable", "s3://weights.example/five-fable"
+CONTACT = "desk@models.example"
+PLACE = ("-n", NAMESPACE)
+
+
+def mark(scene: Scene) -> None:
+    """Let the first model be known by image and weights, too, and lead clients to it; a bystander runs beside it."""
+    file = scene.workspace.root / "manifests" / scene.scaled / "model.yaml"
+    file.write_text(file.read_text() + f"  match: {{images: [{IMAGE}], weights: ['{WEIGHTS}']}}\n")
+    scene.orchestrator("apply", "playbooks/all-on.yaml", "-o", "json").expect(0)
+    gateway = "gateway.networking.k8s.io/v1"
+    routed = {"parentRefs": [{"name": "models"}], "rules": [{"backendRefs": [{"name": "fable", "port": 80}]}]}
+    objects = (
+        pod("bystander"),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fable", "namespace": NAMESPACE},
+         "spec": {"selector": {"app": "fable"}, "ports": [{"port": 80}]}},
+        {"apiVersion": gateway, "kind": "HTTPRoute", "metadata": {"name": "fable", "namespace": NAMESPACE},
+         "spec": routed},
+    )  # fmt: skip
+    scene.planes.everywhere("create", "-f", "-", stdin="\n---\n".join(map(json.dumps, objects)))
+
+
+def pod(name: str, image: str = "registry.example/neutral:1", **container: Any) -> JsonObject:
+    """A pod of nobody's, or of a model by what it runs."""
+    containers = [{"name": "server", "image": image, **container}]
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+
+
+def refused(scene: Scene, route: JsonObject) -> list[tuple[tuple[str, ...], JsonObject | None]]:
+    """Every way to bring a model back, as kubectl commands with what they read."""
+    create = ("create", "-f", "-")
+    labelled = pod("copy")
+    labelled["metadata"]["labels"] = {"orchestrator.dev/model": scene.scaled}
     return [
-        (("scale", "deployment/fable", "--replicas=2", *place), None),
-        (("patch", "deployment/mythos-worker", *place, "-p", '{"spec":{"replicas":1}}'), None),
-        (("scale", "statefulset/mythos-shard", "--replicas=1", *place), None),
-        (("create", "-f", "-"), json.dumps(pod)),
-        (("label", "deployment/mythos-gateway", "orchestrator.dev/model-", *place), None),
+        (create, labelled),
+        (create, pod("copy", f"{IMAGE}:2")),
+        (create, pod("copy", args=[f"--model={WEIGHTS}/latest"])),
+        (("set", "image", "pod/bystander", f"server={IMAGE}:2", *PLACE), None),
+        (("scale", "deployment/fable", "--replicas=2", *PLACE), None),
+        (("scale", "statefulset/mythos-shard", "--replicas=1", *PLACE), None),
+        (("patch", "deployment/mythos-worker", *PLACE, "-p", '{"spec":{"replicas":1}}'), None),
+        (("label", "deployment/mythos-gateway", "orchestrator.dev/model-", *PLACE), None),
+        (("patch", "httproute/fable", *PLACE, "--type=merge", "-p", json.dumps({"spec": route["spec"]})), None),
     ]
+
+
+def admitted(scene: Scene) -> list[tuple[tuple[str, ...], JsonObject | None]]:
+    """What is none of the guards' business, the models' own harmless updates among it."""
+    template = {"metadata": {"labels": {"app": "passer-by"}}, "spec": pod("x")["spec"]}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "passer-by"}}, "template": template}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec,
+                  "metadata": {"name": "passer-by", "namespace": NAMESPACE}}  # fmt: skip
+    kept = '{"metadata":{"finalizers":["example.com/kept"]}}'
+    return [
+        (("create", "-f", "-"), pod("passer-by")),
+        (("create", "-f", "-"), deployment),
+        (("delete", "pod/passer-by", "deployment/passer-by", *PLACE, "--wait=false"), None),
+        (("scale", "deployment/saga", "--replicas=3", *PLACE), None),
+        (("scale", "deployment/saga", "--replicas=1", *PLACE), None),
+        (("scale", "deployment/fable", "--replicas=0", *PLACE), None),
+        (("patch", "deployment/fable", *PLACE, "--type=merge", "-p", kept), None),
+        (("patch", "deployment/fable", *PLACE, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'), None),
+        (("patch", "deployment/fable", *PLACE, "--subresource=status", "--type=merge", "-p",
+          '{"status":{"collisionCount":0}}'), None),
+    ]  # fmt: skip
 
 
 def test_five_regions_go_dark_stay_dark_and_come_back(five: Scene) -> None:
     """Exit 0 in all five; every attempt is refused with our message; every object comes back field by field."""
     clusters = five.planes.clusters
     assert len(clusters) == 5
+    mark(five)
     before = {cluster: five.objects(cluster) for cluster in clusters}
-    order = five.write_order(contact="desk@models.example")
+    order = five.write_order(contact=CONTACT)
 
     items = five.take_down(order).expect(0).json["items"]
 
@@ -77,13 +130,16 @@ def test_five_regions_go_dark_stay_dark_and_come_back(five: Scene) -> None:
     assert {(item["verdict"], item["guard"]) for item in items} == {("verified", "proven")}
 
     def tried(cluster: str) -> None:
-        for arguments, stdin in attempts(five):
-            said = five.planes.kubectl(cluster, *arguments, stdin=stdin, check=False)
-            assert "desk@models.example" in said, f"{cluster}: {arguments}: {said}"
-        five.planes.kubectl(cluster, "scale", "deployment/saga", "--replicas=3", "-n", NAMESPACE)
-        five.planes.kubectl(cluster, "scale", "deployment/saga", "--replicas=1", "-n", NAMESPACE)
+        for arguments, obj in refused(five, before[cluster]["HTTPRoute/fable"]):
+            said = five.planes.kubectl(cluster, *arguments, stdin=json.dumps(obj) if obj else None, check=False)
+            assert CONTACT in said, f"{cluster}: {arguments}: {said}"
+        for arguments, obj in admitted(five):
+            five.planes.kubectl(cluster, *arguments, stdin=json.dumps(obj) if obj else None)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(tried, clusters))
     five.restore(order).expect(0)
     assert {cluster: five.objects(cluster) for cluster in clusters} == before
+    assert {name for cluster in clusters for name in five.ours(cluster) if "/lift." not in name} == {
+        f"ConfigMap/model.{model}" for model in (five.scaled, five.sharded, five.other)
+    } | {name for cluster in clusters for name in five.ours(cluster) if name.startswith("Secret/manifests.")}
