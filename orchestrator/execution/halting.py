@@ -100,6 +100,9 @@ async def _write(sender: Sender, live: JsonObject, kind: Kind, pause: Pause) -> 
             pause = fresh
         else:
             observe(sender, written, "after")
+            if kind.pause is not None and kind.pause(written).fields:
+                # A definition that does not know a field drops it, and the patch succeeds all the same.
+                raise Invalid(f"{ref}: the API server keeps nothing of what would pause it", status=422)
             return
 
 
