@@ -6,14 +6,16 @@ The first writer wins: a record that is there already was made before an earlier
 from __future__ import annotations
 
 import asyncio
+import base64
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from orchestrator.core.holds import Hold, RestoreRecord, Standing, read_hold, read_lift
+from orchestrator.core.holds import Hold, RestoreRecord, Standing, read_hold, read_lift, read_restore_record
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.ports import ClusterReader
+from orchestrator.core.schema import API_VERSION
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.execution.sending import Sender
@@ -21,6 +23,7 @@ from orchestrator.execution.sending import Sender
 KEPT_FOR: Final = "orchestrator.dev/kept-for"
 """On restore records: the first 16 digits of the digests of the orders that rest on them."""
 REPLICAS: Final = "/spec/replicas"
+_RECORD_VERSION: Final = base64.b64encode(API_VERSION.encode()).decode()
 _RACES: Final = 5
 _OURS: Final = ("name", "namespace", "labels", "annotations")
 
@@ -158,7 +161,7 @@ async def _keep(sender: Sender, record: RestoreRecord) -> None:
     kept = await writer.get(ref)
     if kept is None:
         kept = await _create(sender, _marked(secret, sender.order))
-    elif _is_stale(sender) and not _says_off(record):
+    elif (_is_stale(sender) or _tells_nothing(kept)) and not _says_off(record):
         fresh = {**kept, "data": _marked(secret, sender.order)["data"]}
         fresh["metadata"] = {**kept["metadata"], "annotations": {KEPT_FOR: sender.order[:16]}}
         try:
@@ -176,6 +179,17 @@ def _is_stale(sender: Sender) -> bool:
     until its restore has ended and deleted it, what was given back is perhaps not all of it.
     """
     return bool(sender.order) and sender.held_before is False
+
+
+def _tells_nothing(kept: JsonObject) -> bool:
+    """Whether a record of our own version cannot be read; what a later version wrote is for that one to read."""
+    if dig(kept, "data", "apiVersion") != _RECORD_VERSION:
+        return False
+    try:
+        read_restore_record(kept)
+    except ValueError:
+        return True
+    return False
 
 
 def _says_off(record: RestoreRecord) -> bool:

@@ -144,3 +144,22 @@ async def test_what_a_restore_had_only_half_given_back_is_not_taken_for_all_of_i
     early = replace(RECORD, before={"/spec/replicas": 1})
     await world.take_one_dark(world.plan(darkening=darkening(records=(early,))))
     assert _number_on_record(world) == 9
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [({"gz": "bm90aGluZw=="}, 3), ({}, 3), ({"apiVersion": "b3JjaGVzdHJhdG9yL3Y5", "gz": "bm90aGluZw=="}, None)],
+    ids=["damaged", "empty", "of a later version"],
+)
+async def test_a_record_that_tells_nothing_is_no_first_record(data: dict[str, str], expected: int | None) -> None:
+    """Whatever runs now would be lost with it; one that a later version wrote tells that one everything."""
+    world = DarkWorld("a")
+    _with_record(world, 3, Hold(name="earlier", model="fable-5", digest=EARLIER))
+    cluster = world.clusters["a"]
+    version = {"apiVersion": RECORD.to_secret()["data"]["apiVersion"]}
+    cluster._store(SECRET, {**cluster.objects[SECRET], "data": {**version, **data}})
+    await world.take_one_dark()
+    if expected is None:
+        assert cluster.objects[SECRET]["data"] == data
+    else:
+        assert _number_on_record(world) == expected
