@@ -134,56 +134,6 @@ async def test_a_pod_started_before_the_guard_worked_is_found_by_the_watch(
     assert takedown.pods(elsewhere) == []
 
 
-async def test_a_running_pod_that_becomes_the_model_before_the_guard_works_is_found_by_the_watch(
-    takedown: Takedown, elsewhere: str, image: str
-) -> None:
-    """It was none of anybody's business when the search looked; its image was changed before it was refused."""
-    await takedown.region.bring_to(takedown.release)
-    takedown.create(pod_of("turncoat", elsewhere))
-    await takedown.wait_for_pods(1, elsewhere)
-    tried: list[str] = []
-
-    def turn(event: Event) -> None:
-        if event.type.value == "found" and not tried:
-            tried.append(takedown.kubectl("set", "image", "pod/turncoat", f"server={image}", "-n", elsewhere))
-
-    takedown.on_event = turn
-
-    item = await takedown.run()
-
-    assert tried and "image updated" in tried[0]
-    assert wanted_off(item) == OFF, item.reasons
-    assert takedown.pods(elsewhere) == []
-
-
-async def test_workloads_made_between_search_and_guard_are_stopped_and_guarded_by_name(
-    takedown: Takedown, elsewhere: str, image: str
-) -> None:
-    """One made anew, and the ReplicaSet of one that was deleted without it: both run when the guard comes."""
-    await takedown.region.bring_to(takedown.release)
-    takedown.create(deployment_of("orphaned", elsewhere, image))
-    await takedown.wait_for_pods(1, elsewhere)
-    takedown.kubectl("delete", "deployment", "orphaned", "--cascade=orphan", "-n", elsewhere)
-    made: list[str] = []
-
-    def make(event: Event) -> None:
-        if event.type.value == "found" and not made:
-            made.append(takedown.kubectl("create", "-f", "-", stdin=deployment_of("late", elsewhere, image)))
-
-    takedown.on_event = make
-
-    item = await takedown.run()
-
-    assert made and "created" in made[0]
-    assert wanted_off(item) == OFF, item.reasons
-    assert takedown.pods(elsewhere) == []
-    sets = (takedown.region.witness.get("replicasets", "-n", elsewhere) or {"items": []})["items"]
-    (orphan,) = [one for one in sets if not one["metadata"].get("ownerReferences")]
-    for name in (f"replicaset/{orphan['metadata']['name']}", "deployment/late"):
-        said = takedown.kubectl("scale", name, "--replicas=2", "-n", elsewhere, check=False)
-        assert "orchestrator guard" in said, said
-
-
 async def test_a_static_pod_is_residue_and_its_node_is_named(takedown: Takedown, elsewhere: str, image: str) -> None:
     """Its node starts it from a file of its own: no API server stops it, and nothing of it is deleted."""
     await takedown.region.bring_to(takedown.release)
