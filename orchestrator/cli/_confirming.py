@@ -27,7 +27,7 @@ def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
     if given is None and not _is_terminal():
         raise RefusedError("a confirmation is needed", hint=f"--confirm {names}", code="not-confirmed")
     answer = _ask(names, what) if given is None else given
-    said = {name.strip() for name in answer.split(",") if name.strip()}
+    said = set(answer.replace(",", " ").split())
     if said != set(wanted):
         words = printable(",".join(sorted(said)) or "nothing", 1000)
         raise RefusedError(

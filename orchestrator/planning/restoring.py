@@ -87,7 +87,12 @@ def plan_restore(lifting: Lifting, snapshots: Mapping[str, ClusterSnapshot], rem
 
     A shortage refuses its item, unless capacity is ignored: then it is on record as overridden.
     """
-    waves = tuple(_wave(group, lifting, snapshots, remains) for group in _groups(lifting) if group.clusters)
+    groups = _groups(lifting)
+    waves = tuple(_wave(group, lifting, snapshots, remains) for group in groups if group.clusters)
+    if empty := ", ".join(group.name for group in groups if group.name != REST and not group.clusters):
+        # Most of all where contexts stand for clusters: of no region, country or label that the order may name.
+        words = f"no cluster of this fleet is in the order's wave {empty}: nothing comes back there first"
+        waves = tuple(replace(wave, words=(words, *wave.words)) if wave is waves[0] else wave for wave in waves)
     identities = [found for one in snapshots.values() if (found := one.identity)]
     overridden: tuple[Reason, ...] = ()
     if lifting.ignore_capacity:

@@ -49,6 +49,7 @@ def test_at_a_terminal_the_names_are_asked_for_and_exactly_they_confirm() -> Non
     code, shown = _type(b"fable-5, mythos-5\n")
     assert code == 0
     assert "fable-5,mythos-5" in shown
+    assert _type(b" mythos-5  fable-5\n")[0] == 0
     assert _type(b"fable-5\n")[0] == 4
     assert _type(b"y\n")[0] == 4
     assert _type(b"\n")[0] == 4

@@ -151,3 +151,11 @@ def test_every_reachable_cluster_gets_the_lift_and_one_that_owes_is_named() -> N
     assert any("us-1" in words for wave in plan.waves for words in wave.words)
     empty = plan_restore(LIFTING, {one.name: ClusterSnapshot(cluster=one) for one in CLUSTERS}, {})
     assert [len(wave.clusters) for wave in empty.waves] == [3]
+
+
+def test_a_wave_that_holds_no_cluster_is_told_of_first() -> None:
+    """From a bare laptop contexts stand for clusters: nobody comes back as a canary, and that is said."""
+    canary = Group(name="canary", clusters=frozenset())
+    plan = _plan(replace(LIFTING, groups=(canary,)))
+    assert "in the order's wave canary" in plan.waves[0].words[0]
+    assert not any("wave canary" in words for wave in _plan().waves for words in wave.words)
