@@ -251,7 +251,7 @@ FAULTS = {
         Fault("404 on apps", failing.not_served("apps", listed=True)),
         Fault("404 on apps, not listed", failing.not_served("apps", listed=False)),
         Fault("409 to writes", failing.on_writes(CONFLICT)),
-        Fault("410 once to each list and watch", failing.once(is_watch, lambda api: GONE)),
+        Fault("410 once to each watch", failing.once(is_watch, lambda api: GONE)),
         Fault("429 once to everything", failing.once(lambda seen: True, lambda api: LATER)),
         Fault("429 for ever", failing.always(LATER)),
         Fault("500 to writes", failing.on_writes(BROKEN)),

@@ -111,7 +111,7 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "takedown": _is("unverified", 3, "guard-absent"),
     },
     "409 to writes": _when_writing("unreachable", 3, "lock-contradiction") | {"takedown": _is("unreachable", 3)},
-    "410 once to each list and watch": FINE,
+    "410 once to each watch": FINE,
     "429 once to everything": FINE,
     "429 for ever": _out("overloaded"),
     "500 to writes": FINE | dict.fromkeys(WRITES, UNTRUE_NEVER),
