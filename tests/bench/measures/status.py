@@ -16,9 +16,9 @@ from tests.bench.setting import PYTHON, Setting
 USES_CONTROL_PLANES = True
 MODEL = "bench"
 _FEW = 3
-_SETTLE = 0.3
-"""Of the seconds that are looked at, how many are given before for everything to be shown and to come to rest."""
-_LEAST = 5.0
+_REST = 3.0
+"""Seconds without a request after which everything is shown, and nothing of the start still goes on."""
+_PATIENCE = 120.0
 
 
 async def measure(setting: Setting) -> list[Figure]:
@@ -79,20 +79,34 @@ async def _look_on(ground: Ground) -> tuple[float, int]:
         PYTHON, "-m", "orchestrator", "-C", str(ground.root), "status", "--watch", env=ground.setting.environment(),
         stdin=subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    shown = asyncio.create_task(process.stdout.read() if process.stdout else asyncio.sleep(0, b""))
+    shown = bytearray()
+    reading = asyncio.create_task(_collect(process.stdout, shown))
     try:
-        await asyncio.sleep(max(_LEAST, _SETTLE * ground.setting.idle))
+        await _come_to_rest(ground, shown)
         lines, seconds, began = _lines(ground), _processor_seconds(process.pid), time.perf_counter()
         await asyncio.sleep(ground.setting.idle)
         share = (_processor_seconds(process.pid) - seconds) / (time.perf_counter() - began)
-        asked = _lines(ground) - lines
+        return share, _lines(ground) - lines
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
-    if (await shown).count(MODEL.encode()) < len(ground.clients):
-        raise Wrong("`status --watch` did not show every cluster")
-    return share, asked
+        await reading
+
+
+async def _collect(stream: asyncio.StreamReader | None, shown: bytearray) -> None:
+    while stream is not None and (read := await stream.read(65536)):
+        shown += read
+
+
+async def _come_to_rest(ground: Ground, shown: bytearray) -> None:
+    """Wait until every cluster is shown and nothing was asked for a while. Raises Wrong when that does not come."""
+    end, before = time.perf_counter() + _PATIENCE, -1
+    while (lines := _lines(ground)) != before or shown.count(b"verified, enabled") < len(ground.clients):
+        if time.perf_counter() > end:
+            raise Wrong(f"`status --watch` did not come to rest in {_PATIENCE:g} s: {bytes(shown[-300:])!r}")
+        before = lines
+        await asyncio.sleep(_REST)
 
 
 def _lines(ground: Ground) -> int:
