@@ -8,6 +8,8 @@ ARGS ?=
 # The order of the long tests: a number repeats it; ALL=1 takes the time limit away.
 SEED ?=
 ALL ?=
+# GOLDEN=write keeps what terminals show now as what they have to show.
+GOLDEN ?=
 RUNS ?= 5
 # For `make bench`: rounds of each measure, and which of tests/bench/measures (all of them when empty).
 ROUNDS ?= 5
@@ -106,8 +108,8 @@ test-unit: install  ## Only the tests that need no control plane
 test-long: install binaries  ## The proofs of many minutes, in shards (SEED=n repeats an order, ALL=1: no time limit)
 	$(BIN)/python .ci/shards.py $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 
-test-ui: install $(VENV)/.ui binaries  ## What a terminal and a browser show; needs tmux and Chromium
-	$(BIN)/pytest -m ui $(ARGS)
+test-ui: install $(VENV)/.ui binaries  ## What a terminal and a browser show; needs tmux and Chromium (GOLDEN=write)
+	GOLDEN=$(GOLDEN) $(BIN)/pytest -m ui $(ARGS)
 
 test-traffic: install $(VENV)/.gateways  ## Real requests through a gateway to pods; needs iproute2 and util-linux
 	@$(BIN)/python .ci/binaries.py gateways

@@ -96,7 +96,7 @@ def _matrix(items: Iterable[StatusItem], width: int) -> Table:
     for item in items:
         cells.setdefault(item.region, {}).setdefault(item.model, []).append(item)
     models = list(dict.fromkeys(item.model for item in items))
-    shown = models[: max(1, (width - 20) // 22)]
+    shown = models[: _room_for(models, cells, width)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("REGION", *(printable(model, 20) for model in shown)):
         table.add_column(heading, no_wrap=True)
@@ -105,6 +105,17 @@ def _matrix(items: Iterable[StatusItem], width: int) -> Table:
     for region, row in cells.items():
         table.add_row(printable(region, 18), *(_cell(row.get(model, ())) for model in shown))
     return table
+
+
+def _room_for(models: list[str], cells: dict[str, dict[str, list[StatusItem]]], width: int) -> int:
+    """How many models have room beside the regions; at least one, and where not all, room to say so."""
+    left = width - max([len("REGION"), *(min(len(region), 18) for region in cells)])
+    for number, model in enumerate(models):
+        widest = max(_cell(row.get(model, ())).cell_len for row in cells.values())
+        left -= 2 + max(widest, len(printable(model, 20)))
+        if left < (0 if number == len(models) - 1 else 2 + len("… 99 more models")):
+            return max(number, 1)
+    return len(models)
 
 
 def _cell(items: Iterable[StatusItem]) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -94,12 +95,14 @@ def _announce_item(item: ItemPlan) -> None:
         console(stderr=True).print(f"  {place}: {describe(reason)}")
 
 
-def point_onwards(result: RunResult, order_file: object) -> None:
+def point_onwards(result: RunResult, order_file: object, contexts: tuple[str, ...] = ()) -> None:
     """What to type next, on stderr: where something is owed, and how an outsider can check the run."""
     if result.exit_code in (1, 3):
         words = "works off what is owed" if result.action == "takedown" else "goes on with what is left"
-        flag = " --follow" if result.action == "takedown" else ""
-        typed = printable(f"orchestrator {result.action} --order {order_file}{flag}", 1000)
+        flags = [*(word for name in contexts for word in ("--contexts", name))]
+        if result.action == "takedown":
+            flags += ["--follow", *(["--rehearse"] if result.rehearsal else [])]
+        typed = printable(shlex.join(["orchestrator", result.action, "--order", str(order_file), *flags]), 1000)
         click.echo(f"next: `{typed}` {words}", err=True)
     click.echo(f"evidence: `orchestrator evidence export {printable(result.run)} --key FILE`", err=True)
 

@@ -80,7 +80,7 @@ def point_onwards(run: str, exit_code: int) -> None:
         click.echo(f"next: `orchestrator report {printable(run)}` tells it to others", err=True)
     elif exit_code in (1, 3):
         command = f"orchestrator runs show {printable(run)}"
-        click.echo(f"next: `{command}` tells every step; the same command again goes on", err=True)
+        click.echo(f"next: `{command}` tells every step", err=True)
 
 
 def _write(data: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
 
     result = act(_restore(settings, **options))
     code = print_result(result, form)
-    point_onwards(result, options["order_file"])
+    point_onwards(result, options["order_file"], options["contexts"])
     return code
 
 

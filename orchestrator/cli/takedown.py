@@ -50,7 +50,7 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
 
     result = act(_take_down(settings, **options), outlives_terminal=True)
     code = print_result(result, form)
-    point_onwards(result, options["order_file"])
+    point_onwards(result, options["order_file"], options["contexts"])
     return code
 
 

@@ -24,11 +24,14 @@ class Looker:
         # A sandbox's programs are cached under the real home.
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         common = {"PATH": os.environ["PATH"], "TERM": "screen-256color", "LANG": "C.UTF-8", "XDG_CACHE_HOME": cache}
-        self._terminal = Terminal(folder, {**common, **home})
+        self.environment = {**common, **home}
+        self.terminal = Terminal(folder, self.environment)
         self._folder = folder
 
-    def __call__(self, *arguments: str, cwd: Path | None = None) -> Screen:
-        return self._terminal.show([ORCHESTRATOR, *arguments], cwd=cwd or self._folder)
+    def __call__(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Screen:
+        # Set for the command alone: tmux gives what runs in it a TERM of its own.
+        variables = ["env", *(f"{name}={value}" for name, value in environment.items())] if environment else []
+        return self.terminal.show([*variables, ORCHESTRATOR, *arguments], cwd=cwd or self._folder)
 
 
 @pytest.fixture
