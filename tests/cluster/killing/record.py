@@ -35,7 +35,9 @@ def main(names: tuple[str, ...]) -> None:
                 killings.close()
     for story, end in ends.items():
         differs = difference_of(end.points, recorded_points(story))
-        (LISTS / f"{story}.txt").write_text("".join(f"{point}\n" for point in end.points))
+        if differs:
+            # What happens side by side comes in another order each time: that alone is no change.
+            (LISTS / f"{story}.txt").write_text("".join(f"{point}\n" for point in end.points))
         click.echo(f"{story}: {len(end.points)} points{f'; {differs}' if differs else ', as before'}")
 
 
