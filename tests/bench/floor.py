@@ -1,12 +1,9 @@
 """The floor: the least that a client can send to do the job, with the same dependencies, and nothing besides.
 
-It imports nothing of ours. What it does not do is what separates a script from a tool: no plan, no lock, no record, no
-second look, no proof. Per cluster, to enable: identity → read → apply → scale → watch; to take down: identity → guard
-and route → scale, and meanwhile a watch until no pod is left.
+It imports nothing of ours, and makes no plan, lock, record, second look or proof. Per cluster, to enable: identity →
+read → apply → scale → watch; to take down: identity → guard and route → scale, and a watch until no pod is left.
 
-    python tests/bench/floor.py enable|takedown WORK.json KUBECONFIG [CONTEXT…]
-
-WORK.json holds one `Work`. It prints one JSON document: the seconds from its first request on, per cluster.
+`floor.py enable|takedown WORK.json KUBECONFIG [CONTEXT…]` does one `Work` and prints how many seconds it took.
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+import yaml
 
 IDENTITY = "/api/v1/namespaces/kube-system"
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -69,8 +67,6 @@ class Refused(Exception):
 
 def targets(kubeconfig: Path, contexts: Sequence[str] = ()) -> list[Target]:
     """The clusters of these contexts (all when none is named), whose credentials are embedded or files."""
-    import yaml
-
     document = yaml.load(kubeconfig.read_bytes(), Loader=yaml.CSafeLoader)
     clusters = {one["name"]: one["cluster"] for one in document["clusters"]}
     users = {one["name"]: one["user"] for one in document["users"]}

@@ -107,3 +107,12 @@ def test_what_is_kept_says_on_what_it_was_measured() -> None:
     Draft202012Validator(SCHEMA).validate(found)
     assert found["machine"]["cores"] >= 1
     assert {"kube-apiserver", "etcd", "aiohttp"} <= found["versions"].keys()
+
+
+def test_the_floor_stays_small_and_knows_nothing_of_ours() -> None:
+    """What it lacks is what it is for."""
+    text = (run.ROOT / "tests" / "bench" / "floor.py").read_text()
+
+    assert len(text.splitlines()) <= 200
+    assert "orchestrator" not in text
+    assert "from tests" not in text
