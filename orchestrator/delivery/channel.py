@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -30,7 +31,8 @@ from orchestrator.delivery.tls import TlsContexts
 from orchestrator.delivery.transport import Answer, Request, Transport
 from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
 
-_AT_ONCE = 16
+_MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 16, 4, 512
+"""Requests to one cluster at once, each over a connection of its own; fewer where there are many clusters."""
 _AS_GO_WRITES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
 """A `test` of a JSON patch compares the written forms, and the API server's is Go's, which escapes these in strings."""
 
@@ -65,6 +67,13 @@ class Shared:
     timeouts: Timeouts
     clock: Clock
     environ: Mapping[str, str] = field(repr=False)
+    clusters: int = 1
+    """How many there are."""
+
+
+def at_once(clusters: int) -> int:
+    """How many requests one of so many clusters gets at once."""
+    return max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, _IN_ALL // max(1, clusters)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class ClusterChannel:
         self._shared = shared
         self._route: _Route | None = None
         self._breaker = CircuitBreaker(shared.clock, shared.timeouts.rest)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(at_once(shared.clusters))
         self._answered = False
         self.server_time: datetime | None = None
         """The `Date` of the latest answer (RFC 9110, section 6.6.1): the server's clock, to the second."""
@@ -202,8 +211,14 @@ class ClusterChannel:
 
 
 def _date_of(answer: Answer) -> datetime | None:
+    return _date(answer.headers.get("date", ""))
+
+
+@lru_cache(maxsize=64)
+def _date(text: str) -> datetime | None:
+    """A second has many answers, and all of them the same words for it."""
     try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+        return parsedate_to_datetime(text).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -111,6 +111,7 @@ async def connect(
                 timeouts=timeouts,
                 clock=clock,
                 environ=environ,
+                clusters=len(fleet.clusters),
             ),
             (lambda: load_kubeconfig(kubeconfig, environ)) if _lies_in_files(kubeconfig, environ) else None,
         )

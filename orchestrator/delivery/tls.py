@@ -11,6 +11,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.core.text import printable
@@ -48,6 +49,7 @@ def system_context() -> ssl.SSLContext:
     return _build(Server(url=""), None)
 
 
+@lru_cache(maxsize=4096)
 def _digest(content: bytes | None) -> bytes | None:
     return None if content is None else hashlib.sha256(content).digest()
 

@@ -13,12 +13,14 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
 
 from orchestrator import __version__
 from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
+from orchestrator.delivery.pacing import PacedConnector, allow_many_files
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.errors import Unreachable
@@ -51,7 +53,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Whatever the case of a name; in lower case it is found in any."""
     body: bytes = field(repr=False)
 
 
@@ -62,9 +64,10 @@ class Transport:
         self._timeouts = timeouts
         self._resolver = ThreadResolver(timeouts.connect)
         self._opening: set[asyncio.Timeout] = set()
+        allow_many_files()
         # API servers drop connections idle for 90 s: ours go first, so that no request meets a closing one. How many
         # requests a cluster gets at once is limited by its channel, so that waiting costs no time-out here.
-        connector = aiohttp.TCPConnector(
+        connector = PacedConnector(
             limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=300, resolver=self._resolver
         )
         self._session = aiohttp.ClientSession(
@@ -89,8 +92,7 @@ class Transport:
         """Send and read the whole answer. Raises `Unreachable` when there is none that is complete."""
         async with self._response(request) as response:
             body = await _read(response)
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, headers, body)
+            return Answer(response.status, response.headers, body)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
@@ -99,9 +101,8 @@ class Transport:
         Raises `Unreachable` when the connection fails, also while the body is read.
         """
         async with self._response(request) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
             body = b"" if response.status == 200 else await _read(response)
-            yield Answer(response.status, headers, body), response.content.iter_any()
+            yield Answer(response.status, response.headers, body), response.content.iter_any()
 
     @asynccontextmanager
     async def _response(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -128,7 +129,7 @@ class Transport:
     async def _open(self, request: Request) -> aiohttp.ClientResponse:
         if self._session.closed:
             raise NotSent("the connections to the fleet are closed", code="closed")
-        timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._timeouts.connect)
+        timeout = _client_timeout(request.timeout, self._timeouts.connect)
         # A stream has no end, but its beginning must come as soon as any other answer's.
         opening = asyncio.timeout(None if request.timeout else self._timeouts.request)
         self._opening.add(opening)
@@ -149,8 +150,16 @@ class Transport:
             self._opening.discard(opening)
 
 
+@lru_cache(maxsize=8)
+def _client_timeout(total: float | None, connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, sock_connect=connect)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The whole body, unpacked; raises `Unreachable` (code `too-large`) beyond the limit, packed or not."""
+    length = response.content_length
+    if length is not None and length <= ANSWER_LIMIT and "Content-Encoding" not in response.headers:
+        return await response.read()
     kept = bytearray()
     async for chunk in response.content.iter_any():
         kept += chunk

@@ -237,6 +237,8 @@ def _canonical(value: dict[str, Any]) -> bytes:
 
 def _bounded(data: dict[str, Any]) -> dict[str, Any]:
     """The data, its largest values left out and named until a reader accepts what remains as one record."""
+    if len(_canonical(data)) <= _MAX_DATA // 2:
+        return data
     sizes = {name: len(_canonical({name: value})) for name, value in data.items()}
     excess = sum(sizes.values()) - _MAX_DATA
     for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
@@ -248,19 +250,20 @@ def _bounded(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _format_line(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
-    document: dict[str, Any] = {
-        "apiVersion": API_VERSION,
-        "seq": seq,
-        "at": event.at.isoformat(),
-        "type": event.type.value,
-        "cluster": event.cluster,
-        "model": event.model,
-        "step": event.step,
-        "data": dict(event.data),
-        "prev": previous,
-    }
-    digest = hashlib.sha256(_canonical(document)).hexdigest()
-    return _canonical({**document, "hash": digest}) + b"\n", digest
+    # In two parts, between which the hash has its place, so that nothing is written out twice.
+    head = _canonical(
+        {
+            "apiVersion": API_VERSION,
+            "at": event.at.isoformat(),
+            "cluster": event.cluster,
+            "data": dict(event.data),
+        }
+    )[:-1]
+    tail = _canonical(
+        {"model": event.model, "prev": previous, "seq": seq, "step": event.step, "type": event.type.value}
+    )[1:]
+    digest = hashlib.sha256(b"%b,%b" % (head, tail)).hexdigest()
+    return b'%b,"hash":"%b",%b\n' % (head, digest.encode(), tail), digest
 
 
 def _parse_line(line: bytes, previous: str) -> JournalRecord:
