@@ -14,13 +14,14 @@ from orchestrator.core.fleet import Cluster
 from orchestrator.core.objects import LABEL_SANDBOX, JsonObject, ObjectRef, Resource, dig
 from orchestrator.core.ports import Access, Change, Identity, Keep, Listing
 from orchestrator.core.text import printable
+from orchestrator.delivery.apis import ServedApis, plain_get
 from orchestrator.delivery.channel import Call, ClusterChannel
 from orchestrator.delivery.freshness import Freshness
-from orchestrator.delivery.resources import BUILT_IN, discovered, group_path, resource_path
+from orchestrator.delivery.resources import resource_path
 from orchestrator.delivery.sharing import SingleFlight
 from orchestrator.delivery.statuses import NOT_SERVED
 from orchestrator.delivery.watching import follow
-from orchestrator.errors import ClusterError, Gone, NotFound, Unreachable, WrongCluster
+from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
 
 # Pages are what keeps a large list from making other clusters wait: parsing 200 pods takes about 10 ms, and a thread
 # would not help, because the parser holds the interpreter there as well.
@@ -28,7 +29,6 @@ _PAGE = 200
 _MOST_PAGES = 5000
 """A million objects: whoever promises yet another page is not followed for ever."""
 _LISTINGS = 3
-_CONTRADICTION_PAUSES = (0.1, 0.4, 0.0)
 
 
 class ClusterReading:
@@ -39,7 +39,7 @@ class ClusterReading:
         self._identity: Identity | None = None
         self._other_uid: str | None = None
         self._ask_identity = SingleFlight(self._read_identity)
-        self._discovered: dict[str, dict[str, Resource]] = {}
+        self._apis = ServedApis(channel)
         self._freshness = Freshness()
 
     @property
@@ -63,7 +63,7 @@ class ClusterReading:
     async def version(self) -> str:
         """The server's gitVersion."""
         await self.identify()
-        answer = await self._channel.call(_plain_get("/version"))
+        answer = await self._channel.call(plain_get("/version"))
         return printable(answer.get("gitVersion") or "unknown", 64)
 
     async def actor(self) -> str:
@@ -91,21 +91,10 @@ class ClusterReading:
 
         Raises `ClusterError` (`other-version`) when the kind is served, but not in this version: its objects are there.
         """
-        known = BUILT_IN.get((api_version, kind)) or self._discovered.get(api_version, {}).get(kind)
-        if known is not None:
+        if (known := self._apis.known(api_version, kind)) is not None:
             return known
         await self.identify()
-        try:
-            found = discovered(api_version, await self._confirm_absence(_plain_get(group_path(api_version))))
-        except NotFound:
-            await self._refuse_other_versions(api_version, kind)
-            raise
-        self._discovered[api_version] = found
-        if kind not in found:
-            await self._refuse_other_versions(api_version, kind)
-            told = f"{printable(kind, 100)} in {printable(api_version, 100)}"
-            raise NotFound(f"the API server does not serve {told}", code=NOT_SERVED, status=404)
-        return found[kind]
+        return await self._apis.resource(api_version, kind)
 
     async def get(self, ref: ObjectRef) -> JsonObject | None:
         """One object; None when it, or its API, is not there."""
@@ -115,7 +104,7 @@ class ClusterReading:
             path = resource_path(resource, ref.namespace, ref.name)
             access = Access("get", resource.group, resource.plural, ref.namespace)
             least = self._freshness.of_object(resource, ref.namespace, ref.name)
-            found = await self._confirm_absence(Call(method="GET", path=path, access=access))
+            found = await self._apis.confirm_absence(Call(method="GET", path=path, access=access))
         except NotFound:
             return None
         if dig(found, "metadata", "name") != ref.name or found.get("kind") != ref.kind:
@@ -128,9 +117,27 @@ class ClusterReading:
     ) -> Listing:
         """A consistent list (resourceVersion unset), paged; all namespaces when none is given.
 
-        Raises `NotFound` when the API is not served, `Gone` when every attempt outlived the server's history.
+        Raises `NotFound` when the API is not served, `ClusterError` (`other-version`) when its kind is in another
+        version alone, `Gone` when every attempt outlived the server's history.
         """
         await self.identify()
+        if self._apis.is_absent(resource):
+            await self._apis.refuse_other_versions(resource.api_version, resource.kind)
+            raise NotFound(f"the API server does not serve {resource.api_version}", code=NOT_SERVED, status=404)
+        # Asked side by side: where it is not served, the list of APIs has to say so, too.
+        ask = None if self._apis.is_served(resource) else asyncio.ensure_future(self._apis.check(resource))
+        try:
+            return await self._list(resource, namespace, labels, keep)
+        except NotFound as absent:
+            if absent.code == NOT_SERVED:
+                await self._apis.refuse_other_versions(resource.api_version, resource.kind)
+            raise
+        finally:
+            if ask is not None:
+                ask.cancel()
+                await asyncio.gather(ask, return_exceptions=True)
+
+    async def _list(self, resource: Resource, namespace: str, labels: str, keep: Keep | None) -> Listing:
         for attempt in range(1, _LISTINGS + 1):
             try:
                 # When paging is too slow for the server's history, one large answer is better than none.
@@ -155,7 +162,7 @@ class ClusterReading:
         for _ in range(_MOST_PAGES):
             paging = {"limit": str(limit), "continue": token}
             query = (*call.query, *((key, value) for key, value in paging.items() if value and limit))
-            page = await self._confirm_absence(replace(call, query=query))
+            page = await self._apis.confirm_absence(replace(call, query=query))
             found = _items(page, resource)
             # Judging a page takes long enough for other clusters to feel it.
             items += found if keep is None else await asyncio.to_thread(_kept, found, keep)
@@ -175,57 +182,6 @@ class ClusterReading:
             body={"apiVersion": f"{group}/v1", "kind": kind, "spec": spec},
         )
         return await self._channel.call(call)
-
-    async def _confirm_absence(self, call: Call) -> JsonObject:
-        """The answer; where a path is said not to be served, only after the server's own list of APIs says so too.
-
-        A load balancer without its backend answers the same 404, and would make every object look gone. An API that is
-        just being installed contradicts itself for a moment, so a contradiction is asked about again.
-        """
-        for pause in _CONTRADICTION_PAUSES:
-            try:
-                return await self._channel.call(call)
-            except NotFound as absent:
-                if absent.code != NOT_SERVED or await self._is_not_served(call):
-                    raise
-            await self._channel.clock.sleep(pause)
-        raise Unreachable("status 404, but not as an API server answers", code="not-json", status=404)
-
-    async def _is_not_served(self, call: Call) -> bool:
-        api, group_version = call.path.split("/")[1], "/".join(call.path.split("/")[2:4])
-        if api != "apis":
-            return False
-        try:
-            if group_version not in await self._list_versions():
-                return True
-            path = group_path(group_version)
-            listed = discovered(group_version, await self._channel.call(_plain_get(path)))
-        except (NotFound, KeyError, TypeError):
-            return False
-        return path != call.path and call.access.resource not in [resource.plural for resource in listed.values()]
-
-    async def _list_versions(self) -> tuple[str, ...]:
-        """Every group and version that the server lists; raises KeyError or TypeError for what is no such list."""
-        groups = await self._channel.call(_plain_get("/apis"))
-        return tuple(str(version["groupVersion"]) for group in groups["groups"] for version in group["versions"])
-
-    async def _refuse_other_versions(self, api_version: str, kind: str) -> None:
-        """Raise when the kind is served in another version: what is stored would pass for absent."""
-        group, _, _ = api_version.rpartition("/")
-        if not group:
-            return
-        try:
-            others = [one for one in await self._list_versions() if one != api_version and one.startswith(f"{group}/")]
-        except (KeyError, TypeError) as error:
-            raise Unreachable("the list of APIs cannot be read", code="not-json") from error
-        for other in others:
-            if kind in discovered(other, await self._channel.call(_plain_get(group_path(other)))):
-                told = f"{printable(kind, 100)} is not served as {printable(api_version, 100)}"
-                raise ClusterError(
-                    f"{told}, but as {printable(other, 100)}: what is there of it cannot be told",
-                    hint="name the version that this cluster serves",
-                    code="other-version",
-                )
 
     async def _read_identity(self) -> Identity:
         access = Access("get", "", "namespaces")
@@ -250,10 +206,6 @@ class ClusterReading:
             f"pinned is {printable(self._cluster.uid, 40)}",
             hint="mend the kubeconfig context, or pin the uid anew if this cluster was replaced on purpose",
         )
-
-
-def _plain_get(path: str) -> Call:
-    return Call(method="GET", path=path, access=Access("get", "", path))
 
 
 def _list_call(resource: Resource, namespace: str, labels: str) -> Call:

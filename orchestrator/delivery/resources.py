@@ -5,6 +5,7 @@ Names become parts of a path only here; a name that would climb out of its path 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +40,16 @@ storage.k8s.io/v1: storageclasses* StorageClass
 """
 
 
+# What clusters may have besides: kinds of others whose place is fixed; that their version is served is all one asks.
+_OPTIONAL = """
+gateway.networking.k8s.io/v1: gateways Gateway, gatewayclasses* GatewayClass, httproutes HTTPRoute, grpcroutes GRPCRoute
+inference.networking.k8s.io/v1: inferencepools InferencePool
+inference.networking.x-k8s.io/v1alpha2: inferencepools InferencePool
+keda.sh/v1alpha1: scaledobjects ScaledObject
+projectcontour.io/v1: httpproxies HTTPProxy
+"""
+
+
 def _parse(table: str) -> dict[tuple[str, str], Resource]:
     resources = {}
     for entry in table.replace("\n    ", " ").strip().splitlines():
@@ -52,6 +63,10 @@ def _parse(table: str) -> dict[tuple[str, str], Resource]:
 
 BUILT_IN: dict[tuple[str, str], Resource] = _parse(_BUILT_IN)
 """Kubernetes' own resources by (apiVersion, kind)."""
+OPTIONAL: dict[tuple[str, str], Resource] = _parse(_OPTIONAL)
+"""Resources of others by (apiVersion, kind), where a cluster serves them."""
+SERVED_BY_ALL = frozenset(api_version for api_version, _ in BUILT_IN)
+"""The groups and versions of Kubernetes' own resources."""
 
 
 def discovered(api_version: str, answer: JsonObject) -> dict[str, Resource]:
@@ -66,6 +81,7 @@ def discovered(api_version: str, answer: JsonObject) -> dict[str, Resource]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def group_path(api_version: str) -> str:
     """Where a server tells about one group and version. Raises `Invalid` for what cannot be one."""
     if api_version.count("/") > 1:
@@ -91,6 +107,7 @@ def resource_path(resource: Resource, namespace: str = "", name: str | None = No
     return "/".join(parts)
 
 
+@lru_cache(maxsize=4096)
 def segment(name: str) -> str:
     """A name as one part of a path.
 

@@ -204,8 +204,7 @@ class _Look:
 
     async def _at_scalers(self, resource: Resource, namespaces: list[str]) -> None:
         try:
-            served = await self.reader.resource(resource.api_version, resource.kind)
-            listings = await _together(self.reader.list(served, namespace) for namespace in namespaces)
+            listings = await _together(self.reader.list(resource, namespace) for namespace in namespaces)
         except NotFound:
             return
         self.scalers += [item for listing in listings for item in listing.items]

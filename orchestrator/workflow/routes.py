@@ -87,8 +87,7 @@ async def _read(reader: ClusterReader, reads: set[CutRead]) -> _Lists:
 
     async def one(read: CutRead) -> tuple[JsonObject, ...] | Reason:
         try:
-            resource = await reader.resource(read.resource.api_version, read.resource.kind)
-            return (await reader.list(resource, read.namespace)).items
+            return (await reader.list(read.resource, read.namespace)).items
         except NotFound:
             return ()
         except ClusterError as error:
