@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from orchestrator.core.playbook import Playbook
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.scope import Scope
 from orchestrator.delivery import FleetConnection, SystemClock, Timeouts, connect
+from orchestrator.delivery.onelook import OneLook
 from orchestrator.documents.vocabulary import Vocabulary
 from orchestrator.documents.workspace import Workspace
 from orchestrator.errors import ClusterError, Forbidden
@@ -36,10 +37,20 @@ class Session:
     fleet: Fleet
     connection: FleetConnection
     clock: Clock
+    looks: dict[str, ClusterWriter] | None = None
+    """By cluster: the look at it in which nothing is asked twice; None where every question is a new one."""
 
     def writer(self, cluster: str) -> ClusterWriter:
         """The way to one cluster."""
-        return self.connection.writer(cluster)
+        if self.looks is None:
+            return self.connection.writer(cluster)
+        if cluster not in self.looks:
+            self.looks[cluster] = OneLook.through(self.connection.writer(cluster))
+        return self.looks[cluster]
+
+    def looking_once(self) -> Session:
+        """The same session for one look at every cluster: to make a plan, and for nothing that happens after it."""
+        return replace(self, looks={})
 
     def writers(self, clusters: Iterable[str]) -> Mapping[str, ClusterWriter]:
         """The ways to some clusters, by name."""

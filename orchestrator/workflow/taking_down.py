@@ -27,6 +27,7 @@ from orchestrator.workflow.collateral import with_collateral
 from orchestrator.workflow.doubts import unseen_models, with_doubts, with_marks_of_others
 from orchestrator.workflow.guards import draw_guard
 from orchestrator.workflow.holds import check_debts
+from orchestrator.workflow.looking_ahead import Guess, ask_ahead, guess_reads
 from orchestrator.workflow.order_runs import carry_out_order
 from orchestrator.workflow.recognising import Knowledge, Recognised, gather_knowledge
 from orchestrator.workflow.requests import Asking, wish_for
@@ -68,7 +69,8 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
     Raises RefusedError (exit 4) for an order that is lifted, that has another one's name, or that does not fit
     sandbox clusters; UsageError (exit 2) for one that concerns no cluster, or that a cluster owes which left the fleet.
     """
-    snapshots = await _look_everywhere(session)
+    session = session.looking_once()
+    snapshots = await _look_everywhere(session, order)
     if session.fleet.name == contexts.NAME:
         session = replace(session, fleet=contexts.without_twins(session.fleet, snapshots.values()))
         snapshots = {cluster.name: snapshots[cluster.name] for cluster in session.fleet.clusters}
@@ -116,12 +118,27 @@ def _narrowed(scope: OrderScope, clusters: frozenset[str]) -> OrderScope:
     return replace(scope, clusters=tuple(name for name in scope.clusters if name in clusters))
 
 
-async def _look_everywhere(session: Session) -> dict[str, ClusterSnapshot]:
-    """The records of every cluster of the fleet: a model, a hold or a lift may be known to one of them alone."""
-    return await ask_all(
-        (cluster.name for cluster in session.fleet.clusters),
-        lambda name: take_snapshot(session.writer(name), SnapshotRequest()),
-    )
+async def _look_everywhere(session: Session, order: Order) -> dict[str, ClusterSnapshot]:
+    """The records of every cluster of the fleet: a model, a hold or a lift may be known to one of them alone.
+
+    What the plan will need of each is asked for at the same time, as far as the workspace tells.
+    """
+    guess = _guess(session, order)
+
+    async def look(name: str) -> ClusterSnapshot:
+        writer = session.writer(name)
+        ask_ahead(writer, guess)
+        return await take_snapshot(writer, SnapshotRequest())
+
+    return await ask_all((cluster.name for cluster in session.fleet.clusters), look)
+
+
+def _guess(session: Session, order: Order) -> Guess:
+    recognised = _recognise(order, gather_knowledge(session.workspace, ()))
+    known = {name: one for name, one in recognised.items() if name in session.workspace.model_names}
+    some = tuple(cluster.name for cluster in session.fleet.clusters[:1])
+    scope = OrderScope(clusters=some, words=(), collateral=())
+    return guess_reads(session, _request(session, order, scope, known))
 
 
 def _refuse_lifted(order: Order, snapshots: Iterable[ClusterSnapshot]) -> None:
