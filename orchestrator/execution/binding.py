@@ -36,6 +36,9 @@ class GuardBinding:
         self._sender = sender
         self._steps = steps
         self._survey = NeutralSurvey()
+        self._before: JsonObject | None = None
+        """The policy as it was before this item's first write; None where there was none."""
+        self._is_made = False
         self.status: Literal["proven", "absent"] = "absent"
         self.is_bound = False
         """Whether it was written: what follows only tries it."""
@@ -49,21 +52,32 @@ class GuardBinding:
         """What the hold keeps of it; empty while it is not proven."""
         return self._guard.seal if self._guard is not None and self.status == "proven" else ""
 
-    async def bind(self, subject: Subject) -> None:
-        """Make it, bind it and try it both ways. What failed is in the steps; `status` says whether it counts."""
+    async def survey(self) -> None:
+        """See what is there before it is bound, or nobody could tell whose policy refuses what is neutral."""
+        if self._guard is None:
+            return
+        survey, self._before = await asyncio.gather(
+            self._steps.ask(self._prover.survey(self._sender.ports.writer)), self._live(self._guard.policy)
+        )
+        self._survey = survey or NeutralSurvey()
+
+    async def make(self, subject: Subject) -> None:
+        """Make the policy, which refuses nothing until it is bound; after the survey."""
         if self._guard is None:
             words = "no guard can be made for this model here"
             self._steps.note(Reason(code="guard-absent", message=words))
             return
-        # Asked before it is bound, or nobody could tell whose policy refuses what is neutral.
-        survey, policy = await asyncio.gather(
-            self._steps.ask(self._prover.survey(self._sender.ports.writer)), self._live(self._guard.policy)
-        )
-        self._survey = survey or NeutralSurvey()
-        if policy is not None:
+        if self._before is not None:
             # What an earlier takedown found stays guarded, whatever this one knows of it.
-            self._draw_wider(subject, workloads_of_policy(policy))
-        if await self._put_both():
+            self._draw_wider(subject, workloads_of_policy(self._before))
+        self._is_made = await self._put(self._guard.policy, before=(self._before,))
+
+    async def bind(self, subject: Subject) -> None:
+        """Bind what was made and try it both ways. What failed is in the steps; `status` says whether it counts."""
+        if self._guard is None or not self._is_made:
+            return
+        # Where there was no policy a moment ago there was no binding either, or one of nothing.
+        if await self._put(self._guard.binding, before=(None,) if self._before is None else ()):
             self.is_bound = True
             await self.prove(subject)
 
@@ -121,8 +135,8 @@ class GuardBinding:
         """Whether policy and binding are as they were made; what cannot be read is not."""
         if self._guard is None:
             return False
-        for wanted in (self._guard.policy, self._guard.binding):
-            live = await self._live(wanted)
+        both = (self._guard.policy, self._guard.binding)
+        for wanted, live in zip(both, await asyncio.gather(*map(self._live, both)), strict=True):
             if live is None or dig(live, "metadata", "deletionTimestamp") or not _says(live, wanted):
                 return False
         return True
@@ -143,16 +157,20 @@ class GuardBinding:
     async def _live(self, wanted: JsonObject) -> JsonObject | None:
         return await self._steps.ask(self._sender.ports.writer.get(ref_of(wanted)), ref_of(wanted))
 
-    async def _put(self, wanted: JsonObject) -> bool:
-        """Create it, or give it back its content; whether it is there as wanted."""
+    async def _put(self, wanted: JsonObject, before: tuple[JsonObject | None, ...] = ()) -> bool:
+        """Create it, or give it back its content; whether it is there as wanted.
+
+        `before` is what was there a moment ago, or that nothing was; empty where nobody looked.
+        """
         ref, writer = ref_of(wanted), self._sender.ports.writer
 
         async def put() -> None:
             for attempt in range(_RACES):
-                live = await writer.get(ref)
+                live = before[0] if before and attempt == 0 else await writer.get(ref)
                 if live is None:
-                    await self._created(wanted)
-                    return
+                    if await self._is_created(wanted):
+                        return
+                    continue
                 if _says(live, wanted):
                     return
                 try:
@@ -166,13 +184,14 @@ class GuardBinding:
 
         return await self._steps.attempt(put(), ref)
 
-    async def _created(self, wanted: JsonObject) -> None:
+    async def _is_created(self, wanted: JsonObject) -> bool:
+        """Whether it is made; not where another takedown of the same order was quicker."""
         ref, writer = ref_of(wanted), self._sender.ports.writer
         try:
             await self._sender.send("create", ref, lambda: writer.create(wanted))
         except Conflict:
-            # Another takedown of the same order was quicker.
-            return
+            return False
+        return True
 
     async def _unbind(self, guard: Guard) -> None:
         words = "our own guard refused what is none of its business: it was unbound at once"

@@ -58,14 +58,17 @@ async def apply(
     return await sender.send(verb.value, ref, send, trace=trace, digest=digest_of(manifest), **taken)
 
 
-async def scale(sender: Sender, ref: ObjectRef, replicas: int, *, uid: str | None) -> None:
-    """Write `/scale` of the very object that was just read; one that is gone counts as stopped.
+async def scale(
+    sender: Sender, ref: ObjectRef, replicas: int, *, uid: str | None, live: JsonObject | None = None
+) -> None:
+    """Write `/scale` of the very object that was just read, here or by who gives it; one that is gone is stopped.
 
     Reading first gives the number that a rollback returns to, and a resourceVersion that binds the write to it.
     """
     written: Written | None = None
     for attempt in range(_RACES):
-        live = await sender.ports.writer.get(ref)
+        if attempt > 0 or live is None:
+            live = await sender.ports.writer.get(ref)
         if live is None:
             if replicas == 0:
                 return

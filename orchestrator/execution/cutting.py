@@ -5,6 +5,7 @@ A rule is found by its place in a list, so a field that is neither as planned no
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from orchestrator import plugins
@@ -20,22 +21,25 @@ from orchestrator.execution.keeping import keep_restore_record
 from orchestrator.execution.observing import observe
 from orchestrator.execution.reverting import tell_if_reverted
 from orchestrator.execution.sending import Sender
+from orchestrator.execution.sight import BLIND, Sight
 from orchestrator.execution.steps import Steps
 
 _RACES = 3
 
 
-async def cut_route(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
+async def cut_route(steps: Steps, sender: Sender, cut: RouteCut, seen: Sight = BLIND) -> bool:
     """Cut one route; whether every planned field of it is cut now. What failed is in `steps`."""
-    made = [await _create(steps, sender, obj) for obj in cut.creates]
-    is_cut = await steps.ask(_cut(steps, sender, cut), cut.ref)
+    # Together: a route that leads to what is not there yet answers nobody either.
+    is_cut, *made = await asyncio.gather(
+        steps.ask(_cut(steps, sender, cut, seen), cut.ref), *(_create(steps, sender, obj, seen) for obj in cut.creates)
+    )
     return bool(is_cut) and all(made)
 
 
-async def _create(steps: Steps, sender: Sender, obj: JsonObject) -> bool:
+async def _create(steps: Steps, sender: Sender, obj: JsonObject, seen: Sight) -> bool:
     """Make what the cut route refers to, unless it is there."""
     writer, ref = sender.ports.writer, ref_of(obj)
-    if await steps.ask(writer.get(ref), ref) is not None:
+    if await steps.ask(seen.now(writer, ref), ref) is not None:
         return True
     record = RestoreRecord(model=sender.model, ref=ref, uid="", before={}, created=True)
     await steps.attempt(keep_restore_record(sender, record), ref_of(record.to_secret()))
@@ -49,10 +53,10 @@ async def _create(steps: Steps, sender: Sender, obj: JsonObject) -> bool:
     return await steps.attempt(create(), ref)
 
 
-async def _cut(steps: Steps, sender: Sender, cut: RouteCut) -> bool:
+async def _cut(steps: Steps, sender: Sender, cut: RouteCut, seen: Sight) -> bool:
     writer = sender.ports.writer
     for attempt in range(_RACES):
-        live = await writer.get(cut.ref)
+        live = await (seen if attempt == 0 else BLIND).now(writer, cut.ref)
         if live is None:
             return True
         if not cut.fields:

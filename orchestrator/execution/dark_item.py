@@ -30,17 +30,23 @@ from orchestrator.execution.halting import halt
 from orchestrator.execution.keeping import (
     claim_record,
     is_held,
-    is_lifted,
     keep_hold,
     keep_planned_record,
     unclaimed_records,
     write_standing,
 )
 from orchestrator.execution.observing import observe
-from orchestrator.execution.recording import has_hold, write_entry
+from orchestrator.execution.recording import (
+    has_hold_in,
+    is_lifted_in,
+    records_in,
+    restore_records_in,
+    write_entry,
+)
 from orchestrator.execution.reverting import tell_reverted
 from orchestrator.execution.seizing import WRITE_SECONDS
 from orchestrator.execution.sending import Sender
+from orchestrator.execution.sight import BLIND, Sight, look_at
 from orchestrator.execution.steps import Steps
 from orchestrator.execution.stopping import Interrupted, unless_stopped
 from orchestrator.execution.straying import known_live, shared_note
@@ -65,6 +71,7 @@ class DarkItem:
         self._departures = DepartureNews(self._sender)
         self._guard = GuardBinding(darkening.guard, ports.guard_prover, self._sender, self._steps)
         self._refs = dict.fromkeys(_workloads_of(item))
+        self._actor: str | None = None
         self._is_held = False
         self._is_cut = True
         self._absence = Absence(item.subject, darkening, ports, self._sender, self._steps, self._guard)
@@ -85,33 +92,51 @@ class DarkItem:
     async def _follow(self) -> None:
         if self._ports.stop.is_set():
             raise Interrupted
-        if await self._steps.ask(is_lifted(self._ports.writer, self._darkening.hold)):
-            raise Lifted(self._darkening.hold.name)
         deadline = self._ports.clock.elapsed() + self._ports.cluster_deadline
         async with self._departures.watch(self._item.subject) as departure:
             async with asyncio.timeout(self._ports.cluster_deadline):
-                took_over_at = await self._begin()
-                await self._send_everything(took_over_at)
+                seen = await self._look()
+                took_over_at = await self._begin(seen)
+                await self._send_everything(seen, took_over_at)
             settled = await self._absence.prove(deadline, departure)
         await self._conclude(settled, deadline)
 
-    async def _begin(self) -> float | None:
-        """Lock and actor; when the lock was somebody else's, the moment at which it was taken over."""
-        writer, model = self._ports.writer, self._sender.model
-        actor, holder, self._sender.held_before = await asyncio.gather(
+    async def _look(self) -> Sight:
+        """Everything that the first writes rest on, asked at once. Raises `Lifted`; then nothing was written here."""
+        writer, cuts = self._ports.writer, self._darkening.cuts
+        made = (ref_of(obj) for cut in cuts for obj in cut.creates)
+        self._actor, records, kept, seen, _ = await asyncio.gather(
             self._steps.ask(writer.actor()),
-            self._steps.ask(self._ports.seize(model)),
-            self._steps.ask(has_hold(writer, model)),
+            self._steps.ask(records_in(writer)),
+            self._steps.ask(restore_records_in(writer)),
+            look_at(writer, (*self._refs, *(cut.ref for cut in cuts), *made)),
+            self._guard.survey(),
         )
-        want = self._item.want.value
-        self._sender.emit(EventType.ITEM_STARTED, {"want": want, "actor": actor, "lockTakenFrom": holder or None})
+        if records is not None and is_lifted_in(records, self._darkening.hold.digest):
+            raise Lifted(self._darkening.hold.name)
+        self._sender.held_before = None if records is None else has_hold_in(records, self._sender.model)
+        if records is not None and kept is not None:
+            self._sender.found = {ref_of(record): record for record in (*records, *kept)}
+        return seen
+
+    async def _begin(self, seen: Sight) -> float | None:
+        """Lock, hold, restore records, and the guard's policy; the moment at which somebody's lock was taken over.
+
+        None of them takes effect on the model yet, and a takedown waits for no lock: so they are sent together.
+        """
+        holder, *_ = await asyncio.gather(self._seize(), self._keep(seen), self._guard.make(self._item.subject))
         return self._ports.clock.elapsed() if holder else None
 
-    async def _send_everything(self, took_over_at: float | None) -> None:
-        await self._keep()
+    async def _seize(self) -> str | None:
+        holder = await self._steps.ask(self._ports.seize(self._sender.model))
+        told = {"want": self._item.want.value, "actor": self._actor, "lockTakenFrom": holder or None}
+        self._sender.emit(EventType.ITEM_STARTED, told)
+        return holder
+
+    async def _send_everything(self, seen: Sight, took_over_at: float | None) -> None:
         guarding = asyncio.create_task(self._guard.bind(self._item.subject), name="guard")
         try:
-            await asyncio.gather(self._cut(), self._stop_known())
+            await asyncio.gather(self._cut(seen), self._stop_known(seen))
             await self._absence.stop_strays(self._refs)
             await self._assert_until(guarding)
             await self._absence.guard_owners()
@@ -145,32 +170,34 @@ class DarkItem:
                 await asyncio.gather(self._cut(), self._stop_known())
         await guarding
 
-    async def _keep(self) -> None:
+    async def _keep(self, seen: Sight = BLIND) -> None:
         """Restore records and the hold, before anything is changed."""
         hold = self._darkening.hold
         held, *_ = await asyncio.gather(
             self._steps.attempt(keep_hold(self._sender, hold), ref_of(hold.to_config_map())),
             *(
-                self._steps.attempt(keep_planned_record(self._sender, record), ref_of(record.to_secret()))
+                self._steps.attempt(keep_planned_record(self._sender, record, seen), ref_of(record.to_secret()))
                 for record in self._darkening.records
             ),
         )
         self._is_held = held
+        self._sender.found = None
         await self._claim(unclaimed_records(self._sender))
 
     async def _claim(self, refs: Iterable[ObjectRef]) -> None:
         """These records are there, and no restore that began before our hold takes them away any more."""
         await asyncio.gather(*(self._steps.attempt(claim_record(self._sender, ref), ref) for ref in refs))
 
-    async def _cut(self) -> None:
+    async def _cut(self, seen: Sight = BLIND) -> None:
         cuts = self._darkening.cuts
-        done = await asyncio.gather(*(cut_route(self._steps, self._sender, cut) for cut in cuts))
+        done = await asyncio.gather(*(cut_route(self._steps, self._sender, cut, seen) for cut in cuts))
         self._is_cut = all(done)
 
-    async def _stop_known(self) -> None:
+    async def _stop_known(self, seen: Sight = BLIND) -> None:
         """Everything on record, at once, by what is there now rather than by what the plan saw."""
-        refs = [*self._refs]
-        live = await known_live(self._sender, self._steps, refs)
+        refs = [ref for ref in self._refs if ref not in seen.objects]
+        known = [obj for ref in self._refs if (obj := seen.objects.get(ref)) is not None]
+        live = (*known, *await known_live(self._sender, self._steps, refs))
         mine = []
         for obj in live:
             if (others := self._absence.shared_with(obj)) is None:

@@ -56,7 +56,7 @@ async def _scale_to_zero(steps: Steps, sender: Sender, live: JsonObject) -> bool
     tell_if_reverted(steps, sender, live)
     await _keep(steps, sender, RestoreRecord(model=sender.model, ref=ref, uid=uid, before={"/spec/replicas": replicas}))
     observe(sender, live, "before")
-    return await steps.stop(changes.scale(sender, ref, 0, uid=uid), ref)
+    return await steps.stop(changes.scale(sender, ref, 0, uid=uid, live=live), ref)
 
 
 async def _pause(steps: Steps, sender: Sender, live: JsonObject, kind: Kind) -> bool:

@@ -19,6 +19,7 @@ from orchestrator.core.schema import API_VERSION
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.execution.sending import Sender
+from orchestrator.execution.sight import BLIND, Sight
 
 KEPT_FOR: Final = "orchestrator.dev/kept-for"
 """On restore records: the first 16 digits of the digests of the orders that rest on them."""
@@ -38,7 +39,7 @@ async def keep_restore_record(sender: Sender, record: RestoreRecord) -> None:
         await claim_record(sender, ref)
 
 
-async def keep_planned_record(sender: Sender, record: RestoreRecord) -> None:
+async def keep_planned_record(sender: Sender, record: RestoreRecord, seen: Sight = BLIND) -> None:
     """Keep a record that was planned a while ago, with the number of replicas of now, unless it is kept already.
 
     Of what runs no more nothing is kept: whoever stopped it meanwhile has kept it, or meant it to be off. The hold may
@@ -46,7 +47,7 @@ async def keep_planned_record(sender: Sender, record: RestoreRecord) -> None:
     """
     if REPLICAS in record.before:
         known, live = await asyncio.gather(
-            sender.ports.writer.get(ref_of(record.to_secret())), sender.ports.writer.get(record.ref)
+            _found(sender, ref_of(record.to_secret())), seen.now(sender.ports.writer, record.ref)
         )
         replicas = dig(live, "spec", "replicas", default=1)
         if known is None and (live is None or replicas == 0):
@@ -92,9 +93,13 @@ async def keep_hold(sender: Sender, hold: Hold) -> None:
     config_map = hold.to_config_map()
     writer, ref = sender.ports.writer, ref_of(config_map)
     for attempt in range(_RACES):
-        live = await writer.get(ref)
+        live = await (_found(sender, ref) if attempt == 0 else writer.get(ref))
         if live is None:
-            await _create(sender, config_map)
+            try:
+                await _send_create(sender, config_map)
+            except Conflict:
+                # Another takedown was quicker, or it lost the label by which it would have been found.
+                continue
             return
         if keeps_off(live, hold):
             return
@@ -158,7 +163,10 @@ async def is_lifted(reader: ClusterReader, hold: Hold) -> bool:
 async def _keep(sender: Sender, record: RestoreRecord) -> None:
     secret = record.to_secret()
     ref, writer = ref_of(secret), sender.ports.writer
-    kept = await writer.get(ref)
+    if ref in sender.kept:
+        # From before this item's first change; that it stays is seen to by its claim.
+        return
+    kept = await _found(sender, ref)
     if kept is None:
         kept = await _create(sender, _marked(secret, sender.order))
     elif (_is_stale(sender) or _tells_nothing(kept)) and not _says_off(record):
@@ -199,11 +207,20 @@ def _says_off(record: RestoreRecord) -> bool:
 
 async def _create(sender: Sender, obj: JsonObject) -> JsonObject:
     """Create it, or find what another takedown kept, who was quicker: that is as true."""
-    writer, ref = sender.ports.writer, ref_of(obj)
     try:
-        return await sender.send("create", ref, lambda: in_our_namespace(writer, lambda: writer.create(obj)))
+        return await _send_create(sender, obj)
     except Conflict:
-        return await writer.get(ref) or obj
+        return await sender.ports.writer.get(ref_of(obj)) or obj
+
+
+async def _send_create(sender: Sender, obj: JsonObject) -> JsonObject:
+    writer = sender.ports.writer
+    return await sender.send("create", ref_of(obj), lambda: in_our_namespace(writer, lambda: writer.create(obj)))
+
+
+async def _found(sender: Sender, ref: ObjectRef) -> JsonObject | None:
+    """One of our own records, as it was just found, else as it is now."""
+    return await sender.ports.writer.get(ref) if sender.found is None else sender.found.get(ref)
 
 
 def _marked(secret: JsonObject, order: str) -> JsonObject:

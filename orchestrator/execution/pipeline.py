@@ -24,7 +24,14 @@ from orchestrator.execution.checking import run_checks
 from orchestrator.execution.departing import DepartureNews, with_moments
 from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms, Written
 from orchestrator.execution.ports import ClusterPorts
-from orchestrator.execution.recording import holds_on, keep_manifests, read_entry, write_entry
+from orchestrator.execution.recording import (
+    entry_in,
+    holds_in,
+    keep_manifests,
+    read_entry,
+    records_in,
+    write_entry,
+)
 from orchestrator.execution.sending import Sender, reason_of
 from orchestrator.execution.stopping import Interrupted, unless_stopped
 
@@ -112,10 +119,11 @@ class _Item:
                 self._doubts = (*self._doubts, concluding.STALE_PLAN)
                 self._item = replace(item, entry=with_objects_of(item.entry, entry))
             return True
-        if holds := await holds_on(writer, model, item.lifted):
+        records = await records_in(writer)
+        if holds := holds_in(records, model, item.lifted):
             await self._stay_held(holds)
             return False
-        if await read_entry(writer, model) != item.previous:
+        if entry_in(records, model) != item.previous:
             self._conclude(Verdict.FAILED, (concluding.STALE_PLAN,))
             return False
         return True

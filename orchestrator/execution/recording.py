@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core.holds import read_hold, read_lift, standing_holds
+from orchestrator.core.holds import RESTORE, read_hold, read_lift, standing_holds
 from orchestrator.core.objects import LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, Resource, ref_of
 from orchestrator.core.ports import ClusterReader
 from orchestrator.core.records import (
@@ -18,6 +18,7 @@ from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.execution.sending import Sender
 
 _CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+_SECRETS = Resource("", "v1", "secrets", "Secret")
 
 
 async def write_entry(sender: Sender, entry: CatalogueEntry) -> None:
@@ -79,13 +80,41 @@ async def holds_on(reader: ClusterReader, model: str, lifted_elsewhere: Iterable
 
     `lifted_elsewhere` holds digests of which another cluster has the lift: this one was away when it was written.
     """
-    records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
+    return holds_in(await records_in(reader), model, lifted_elsewhere)
+
+
+async def records_in(reader: ClusterReader) -> tuple[JsonObject, ...]:
+    """Everything that we keep in a cluster but for what is secret: entries, holds and lifts. Raises `ClusterError`."""
+    return (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
+
+
+async def restore_records_in(reader: ClusterReader) -> tuple[JsonObject, ...]:
+    """The restore records of a cluster. Raises `ClusterError`."""
+    return (await reader.list(_SECRETS, SYSTEM_NAMESPACE, labels=f"{LABEL_RECORD}={RESTORE}")).items
+
+
+def is_lifted_in(records: Iterable[JsonObject], digest: str) -> bool:
+    """Whether the tombstone of an order is among these records."""
+    return any(lift.digest == digest for item in records if (lift := read_lift(item)))
+
+
+def entry_in(records: Iterable[JsonObject], model: str) -> CatalogueEntry | None:
+    """The catalogue entry of a model; None when there is none, or none that can be understood."""
+    ref = ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, f"model.{model}")
+    try:
+        return next((CatalogueEntry.from_config_map(item) for item in records if ref_of(item) == ref), None)
+    except ValueError:
+        return None
+
+
+def has_hold_in(records: Iterable[JsonObject], model: str) -> bool:
+    """Whether any hold on a model is among these records, lifted or not."""
+    return any(hold.model in (model, "*") for item in records if (hold := read_hold(item)))
+
+
+def holds_in(items: Iterable[JsonObject], model: str, lifted_elsewhere: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the holds among these records that keep a model off; `lifted_elsewhere` as for `holds_on`."""
+    records = tuple(items)
     holds = [hold for item in records if (hold := read_hold(item))]
     lifted = [lift.digest for item in records if (lift := read_lift(item))]
     return tuple(sorted({hold.name for hold in standing_holds(holds, (*lifted, *lifted_elsewhere), model)}))
-
-
-async def has_hold(reader: ClusterReader, model: str) -> bool:
-    """Whether any hold on a model lies in this cluster, lifted or not."""
-    records = (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
-    return any(hold.model in (model, "*") for item in records if (hold := read_hold(item)))

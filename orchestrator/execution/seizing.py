@@ -12,7 +12,7 @@ from orchestrator.core.text import printable
 from orchestrator.errors import ClusterError
 from orchestrator.execution.darkness import Lifted
 from orchestrator.execution.keeping import is_lifted
-from orchestrator.execution.leases import LeaseLock
+from orchestrator.execution.leases import FRESH_SECONDS, LeaseLock
 from orchestrator.execution.locks import Key
 
 WRITE_SECONDS: Final = 15.0
@@ -28,11 +28,17 @@ class SeizedLocks:
         self._clock = clock
         self._locks: dict[Key, LeaseLock] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._seizing: dict[Key, float] = {}
+        """When the seizing of a lock began that is still under way."""
 
     async def seize(self, cluster: str, model: str) -> str | None:
         """Take one lock at once; who held it, in words. Raises `ClusterError`: the takedown goes on without it."""
         lock = self._locks[cluster, model] = LeaseLock(self._writers[cluster], model, self._identity, self._clock)
-        holder = await lock.seize()
+        self._seizing[cluster, model] = self._clock.elapsed()
+        try:
+            holder = await lock.seize()
+        finally:
+            del self._seizing[cluster, model]
         self._keepers.append(asyncio.create_task(lock.keep(), name=f"keep lock {cluster} {model}"))
         return printable(holder.identity, 200) if holder is not None else None
 
@@ -42,6 +48,10 @@ class SeizedLocks:
         A machine that slept finds its lock lost. That somebody else works on the model is no reason to stop, save when
         they restore it: then a tombstone lies in the cluster.
         """
+        begun = self._seizing.get((cluster, hold.model))
+        if begun is not None and self._clock.elapsed() - begun <= FRESH_SECONDS:
+            # It was looked for a lift just before; a takedown's first records are kept while it takes the lock.
+            return
         try:
             lock = self._locks.get((cluster, hold.model))
             if lock is not None:

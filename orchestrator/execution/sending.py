@@ -36,6 +36,8 @@ class Sender:
         """Digest of the order that restore records are kept for; empty outside a takedown."""
         self.kept: dict[ObjectRef, JsonObject] = {}
         """The restore records that this item rests on, as its cluster has them."""
+        self.found: dict[ObjectRef, JsonObject] | None = None
+        """Our own records as its cluster had them a moment ago; None where nobody looked, or it is too long ago."""
         self.held_before: bool | None = None
         """Whether a hold on the model lay in the cluster when a takedown of it began; None where nobody can tell."""
         self.sent: list[str] = []

@@ -6,7 +6,8 @@ scaling down, finalizers and updates that change nothing of it, a takedown could
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,20 +41,19 @@ class LiveAttempts:
 async def live_attempts(writer: ClusterWriter, guard: Guard, subject: Subject) -> LiveAttempts:
     """Attempts on the model's objects in this cluster. Raises no `ClusterError`."""
     found = LiveAttempts()
-    for ref, rules in _workloads(subject):
-        try:
-            live = await writer.get(ref)
-        except ClusterError as error:
-            found.untried.append(Reason(code="not-tried", message=error.message, object=str(ref)))
-            continue
-        if live is not None:
+    workloads = list(_workloads(subject))
+    pod, *read = await asyncio.gather(
+        _running_pod(writer, guard, subject), *(_read(writer, ref) for ref, _ in workloads)
+    )
+    for (ref, rules), live in zip(workloads, read, strict=True):
+        if isinstance(live, ClusterError):
+            found.untried.append(Reason(code="not-tried", message=live.message, object=str(ref)))
+        elif live is not None:
             _on_workload(found, guard, live, rules)
-    try:
-        async for pod in _running_pods(writer, guard, subject):
-            _on_pod(found, guard, subject, pod)
-            break
-    except ClusterError as error:
-        found.untried.append(Reason(code="not-tried", message=f"pods cannot be listed: {error.message}"))
+    if isinstance(pod, ClusterError):
+        found.untried.append(Reason(code="not-tried", message=f"pods cannot be listed: {pod.message}"))
+    elif pod is not None:
+        _on_pod(found, guard, subject, pod)
     for cut in guard.cuts:
         found.denied.append(Attempt(words=f"undoing the cut of {cut.ref}", send=_undo(cut, guard)))
     return found
@@ -99,13 +99,24 @@ def _pod_of(ref: ObjectRef, template: JsonObject, guard: Guard) -> JsonObject:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec", {})}
 
 
-async def _running_pods(writer: ClusterWriter, guard: Guard, subject: Subject) -> AsyncIterator[JsonObject]:
-    """Pods of the model that are still there; they have our label, adopted ones, too."""
-    for namespace in subject.namespaces:
-        listing = await writer.list(_PODS, namespace, labels=f"{LABEL_MODEL}={guard.model}")
-        for pod in listing.items:
-            if dig(pod, "status", "phase") in ("Pending", "Running"):
-                yield pod
+async def _read(writer: ClusterWriter, ref: ObjectRef) -> JsonObject | ClusterError | None:
+    try:
+        return await writer.get(ref)
+    except ClusterError as error:
+        return error
+
+
+async def _running_pod(writer: ClusterWriter, guard: Guard, subject: Subject) -> JsonObject | ClusterError | None:
+    """A pod of the model that is still there; they have our label, adopted ones, too."""
+    try:
+        for namespace in subject.namespaces:
+            listing = await writer.list(_PODS, namespace, labels=f"{LABEL_MODEL}={guard.model}")
+            for pod in listing.items:
+                if dig(pod, "status", "phase") in ("Pending", "Running"):
+                    return pod
+    except ClusterError as error:
+        return error
+    return None
 
 
 def _on_pod(found: LiveAttempts, guard: Guard, subject: Subject, pod: JsonObject) -> None:

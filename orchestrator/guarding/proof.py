@@ -60,8 +60,9 @@ class DryRunProver:
     async def survey(self, writer: ClusterWriter) -> NeutralSurvey:
         """Whether a neutral pod and a neutral Deployment are admitted now: asked before a guard is bound."""
         admitted, refused = [], []
-        for attempt in neutral_attempts(None):
-            outcome = await self._furnished(writer, attempt)
+        attempts = neutral_attempts(None)
+        outcomes = await asyncio.gather(*(self._furnished(writer, attempt) for attempt in attempts))
+        for attempt, outcome in zip(attempts, outcomes, strict=True):
             if outcome.answer is Answer.ADMITTED:
                 admitted.append(attempt.words)
             else:
@@ -85,14 +86,18 @@ class DryRunProver:
         """
         deadline = min(deadline, self._clock.elapsed() + PATIENCE)
         found = _Findings()
-        found.doubts += await _altered(writer, guard)
-        await self._deny(writer, guard, [label_attempt(guard)], found, deadline=deadline)
-        await self._admit(writer, guard, neutral_attempts(guard), found)
+        altered, _ = await asyncio.gather(
+            _altered(writer, guard), self._deny(writer, guard, [label_attempt(guard)], found, deadline=deadline)
+        )
+        found.doubts += altered
+        # What it has to admit is tried once it was seen to refuse.
+        _, live = await asyncio.gather(
+            self._admit(writer, guard, neutral_attempts(guard), found), live_attempts(writer, guard, subject)
+        )
         if found.doubts:
             # It does not work, or harms: what else it refuses says nothing any more, and every moment counts.
             found.doubts += before.refused
             return found.proof()
-        live = await live_attempts(writer, guard, subject)
         found.notes += live.untried
         denied = [*match_attempts(guard, subject.model.match), *live.denied]
         await asyncio.gather(
@@ -155,7 +160,8 @@ async def _try(writer: ClusterWriter, guard: Guard | None, attempt: Attempt) -> 
 async def _altered(writer: ClusterWriter, guard: Guard) -> tuple[Reason, ...]:
     """Whether policy and binding are what we wrote: one that exempts somebody else would pass every dry run of ours."""
     try:
-        live = [await writer.get(_ref(kind, guard.name)) for kind in (guard.policy["kind"], guard.binding["kind"])]
+        kinds = (guard.policy["kind"], guard.binding["kind"])
+        live = await asyncio.gather(*(writer.get(_ref(kind, guard.name)) for kind in kinds))
     except ClusterError as error:
         return (Reason(code="guard-unread", message=f"the guard cannot be read: {error.message}"),)
     return differences(guard, live[0], live[1])

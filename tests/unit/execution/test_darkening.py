@@ -130,8 +130,9 @@ async def test_records_and_hold_are_kept_before_anything_is_changed() -> None:
     assert (item.verdict, item.guard, item.changed) == (Verdict.VERIFIED, "proven", True)
     writes = [write for write in world.clusters["a"].writes() if "Lease" not in write]
     kinds = [write.split()[1].rpartition("/")[2] for write in writes if not write.startswith("replace")]
-    first_change = min(kinds.index("Deployment"), kinds.index("ValidatingAdmissionPolicy"))
-    assert set(kinds[:first_change]) == {"Secret", "ConfigMap"}
+    # A policy refuses nothing until it is bound.
+    first_change = min(kinds.index("Deployment"), kinds.index("ValidatingAdmissionPolicyBinding"))
+    assert set(kinds[:first_change]) == {"Secret", "ConfigMap", "ValidatingAdmissionPolicy"}
     assert kinds.index("ValidatingAdmissionPolicy") < kinds.index("ValidatingAdmissionPolicyBinding")
     assert world.prover.surveyed == ["a"]
     assert (replicas_in(world, "a"), locks_in(world.clusters["a"])) == (0, [])
