@@ -18,7 +18,7 @@ from orchestrator.delivery.statuses import NOT_SERVED
 from orchestrator.errors import ClusterError, NotFound, Unreachable
 
 _CONTRADICTION_PAUSES: Final = (0.1, 0.4, 0.0)
-_RECENT: Final = 1.0
+_RECENT: Final = 2.0
 """Seconds for which a list of APIs counts as what there is now: one look at a cluster asks for it once."""
 
 
@@ -30,7 +30,7 @@ class ServedApis:
         self._discovered: dict[str, dict[str, Resource]] = {}
         self._served: set[str] = set(SERVED_BY_ALL)
         self._versions: frozenset[str] = frozenset()
-        self._asked_at = float("-inf")
+        self._told_at = float("-inf")
         self._ask = SingleFlight(self._read_versions)
 
     def known(self, api_version: str, kind: str) -> Resource | None:
@@ -44,7 +44,7 @@ class ServedApis:
 
     def is_absent(self, resource: Resource) -> bool:
         """Whether a list of APIs that is no older than a moment does not have its group and version."""
-        is_recent = self._channel.clock.elapsed() - self._asked_at <= _RECENT
+        is_recent = self._channel.clock.elapsed() - self._told_at <= _RECENT
         return is_recent and resource.api_version not in self._versions and resource.api_version not in SERVED_BY_ALL
 
     async def check(self, resource: Resource) -> None:
@@ -119,12 +119,11 @@ class ServedApis:
 
     async def _recent_versions(self) -> frozenset[str]:
         """Every group and version that the server lists, as it said a moment ago at most."""
-        if self._channel.clock.elapsed() - self._asked_at > _RECENT:
+        if self._channel.clock.elapsed() - self._told_at > _RECENT:
             await self._ask()
         return self._versions
 
     async def _read_versions(self) -> frozenset[str]:
-        asked_at = self._channel.clock.elapsed()
         try:
             groups = await self._channel.call(plain_get("/apis"))
         except NotFound as error:
@@ -133,7 +132,7 @@ class ServedApis:
             found = frozenset(str(one["groupVersion"]) for group in groups["groups"] for one in group["versions"])
         except (KeyError, TypeError) as error:
             raise Unreachable("the list of APIs cannot be read", code="not-json") from error
-        self._versions, self._asked_at = found, asked_at
+        self._versions, self._told_at = found, self._channel.clock.elapsed()
         self._served = set(SERVED_BY_ALL | found)
         return found
 

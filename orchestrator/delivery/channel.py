@@ -31,7 +31,7 @@ from orchestrator.delivery.tls import TlsContexts
 from orchestrator.delivery.transport import Answer, Request, Transport
 from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
 
-_MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 16, 4, 512
+_MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 24, 4, 512
 """Requests to one cluster at once, each over a connection of its own; fewer where there are many clusters."""
 _AS_GO_WRITES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
 """A `test` of a JSON patch compares the written forms, and the API server's is Go's, which escapes these in strings."""

@@ -5,7 +5,7 @@ A guess: nothing rests on it. What it misses is asked for when it is needed, and
 
 from __future__ import annotations
 
-from orchestrator import planning
+from orchestrator import planning, plugins
 from orchestrator.core.objects import ObjectRef, Resource
 from orchestrator.core.ports import ClusterWriter
 from orchestrator.core.wish import PlanRequest
@@ -29,8 +29,10 @@ def guess_reads(session: Session, request: PlanRequest) -> Guess:
     namespaces = tuple(sorted({ref.namespace or "default" for ref in refs}))
     models = [wish.model for wave in request.waves for wish in wave.wishes]
     cuts = [read for model in models for read in reads_for_cuts(model, namespaces, session.fleet.notice_service)]
-    lists = tuple(dict.fromkeys((read.resource, read.namespace) for read in cuts))
-    return lists, refs
+    scalers = [kind.resource for kind in plugins.kinds().values() if kind.scaler is not None]
+    lists = [*((resource, place) for place in namespaces for resource in scalers)]
+    lists += [(read.resource, read.namespace) for read in cuts]
+    return tuple(dict.fromkeys(lists)), refs
 
 
 def ask_ahead(look: ClusterWriter, guess: Guess) -> None:

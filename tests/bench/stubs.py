@@ -162,7 +162,7 @@ class StubCluster:
         except ValueError:
             return 422, {**self._recorded.kinds["conflict"]["body"], "code": 422, "reason": "Invalid"}
         if denial := self._denial(asked, old, new):
-            return 422, denial
+            return int(denial["code"]), denial
         return self._keep(asked, (namespace, name), old, new)
 
     def _keep(self, asked: Asked, place: Place, old: JsonObject | None, new: JsonObject) -> tuple[int, Any]:

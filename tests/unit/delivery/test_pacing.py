@@ -35,7 +35,7 @@ async def test_connections_begin_a_handful_at_a_time_and_in_order() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("clusters", "requests"), [(1, 16), (32, 16), (64, 8), (1000, 4)])
+@pytest.mark.parametrize(("clusters", "requests"), [(1, 24), (32, 16), (64, 8), (1000, 4)])
 def test_each_of_many_clusters_gets_fewer_requests_at_once(clusters: int, requests: int) -> None:
     """Each needs a connection of its own, and so a handshake and memory."""
     assert at_once(clusters) == requests
