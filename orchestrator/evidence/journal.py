@@ -251,14 +251,8 @@ def _bounded(data: dict[str, Any]) -> dict[str, Any]:
 
 def _format_line(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
     # In two parts, between which the hash has its place, so that nothing is written out twice.
-    head = _canonical(
-        {
-            "apiVersion": API_VERSION,
-            "at": event.at.isoformat(),
-            "cluster": event.cluster,
-            "data": dict(event.data),
-        }
-    )[:-1]
+    begin = {"apiVersion": API_VERSION, "at": event.at.isoformat(), "cluster": event.cluster, "data": dict(event.data)}
+    head = _canonical(begin)[:-1]
     tail = _canonical(
         {"model": event.model, "prev": previous, "seq": seq, "step": event.step, "type": event.type.value}
     )[1:]

@@ -108,7 +108,7 @@ class DarkItem:
         self._actor, records, kept, seen, _ = await asyncio.gather(
             self._steps.ask(writer.actor()),
             self._steps.ask(records_in(writer)),
-            self._steps.ask(restore_records_in(writer)),
+            restore_records_in(writer),
             look_at(writer, (*self._refs, *(cut.ref for cut in cuts), *made)),
             self._guard.survey(),
         )

@@ -13,7 +13,7 @@ from orchestrator.core.records import (
     pack_manifests,
     unpack_manifests,
 )
-from orchestrator.errors import Conflict
+from orchestrator.errors import ClusterError, Conflict
 from orchestrator.execution.namespace import in_our_namespace
 from orchestrator.execution.sending import Sender
 
@@ -88,9 +88,12 @@ async def records_in(reader: ClusterReader) -> tuple[JsonObject, ...]:
     return (await reader.list(_CONFIG_MAPS, SYSTEM_NAMESPACE, labels=LABEL_RECORD)).items
 
 
-async def restore_records_in(reader: ClusterReader) -> tuple[JsonObject, ...]:
-    """The restore records of a cluster. Raises `ClusterError`."""
-    return (await reader.list(_SECRETS, SYSTEM_NAMESPACE, labels=f"{LABEL_RECORD}={RESTORE}")).items
+async def restore_records_in(reader: ClusterReader) -> tuple[JsonObject, ...] | None:
+    """The restore records of a cluster; None where they cannot be listed: each is then asked for by its name."""
+    try:
+        return (await reader.list(_SECRETS, SYSTEM_NAMESPACE, labels=f"{LABEL_RECORD}={RESTORE}")).items
+    except ClusterError:
+        return None
 
 
 def is_lifted_in(records: Iterable[JsonObject], digest: str) -> bool:
