@@ -43,7 +43,7 @@ async def test_swapped_contexts_are_never_acted_on(control_planes: ControlPlanes
 
 
 async def test_one_request_per_question(proxied: Proxy, namespace: str) -> None:
-    """After the identity, a read of a known kind is one request, and a discovered kind costs one more, once."""
+    """After the identity, a read of a known kind is one request; one that not every server has costs one more, once."""
     async with proxied(lambda seen: None) as there:
         await there.writer.get(ObjectRef("v1", "ConfigMap", namespace, "one"))
         for _ in range(2):
@@ -53,7 +53,7 @@ async def test_one_request_per_question(proxied: Proxy, namespace: str) -> None:
     assert paths == [
         "/api/v1/namespaces/kube-system",
         f"/api/v1/namespaces/{namespace}/configmaps",
-        "/apis/gateway.networking.k8s.io/v1",
+        "/apis",
         routes,
         routes,
     ]
