@@ -21,7 +21,7 @@ from orchestrator.delivery.resources import resource_path
 from orchestrator.delivery.sharing import SingleFlight
 from orchestrator.delivery.statuses import NOT_SERVED
 from orchestrator.delivery.watching import follow
-from orchestrator.errors import Gone, NotFound, Unreachable, WrongCluster
+from orchestrator.errors import Forbidden, Gone, NotFound, Unreachable, WrongCluster
 
 # Pages are what keeps a large list from making other clusters wait: parsing 200 pods takes about 10 ms, and a thread
 # would not help, because the parser holds the interpreter there as well.
@@ -121,9 +121,7 @@ class ClusterReading:
         version alone, `Gone` when every attempt outlived the server's history.
         """
         await self.identify()
-        if self._apis.is_absent(resource):
-            await self._apis.refuse_other_versions(resource.api_version, resource.kind)
-            raise NotFound(f"the API server does not serve {resource.api_version}", code=NOT_SERVED, status=404)
+        await self._refuse_absent(resource)
         # Asked side by side: where it is not served, the list of APIs has to say so, too.
         ask = None if self._apis.is_served(resource) else asyncio.ensure_future(self._apis.check(resource))
         try:
@@ -132,10 +130,21 @@ class ClusterReading:
             if absent.code == NOT_SERVED:
                 await self._apis.refuse_other_versions(resource.api_version, resource.kind)
             raise
+        except Forbidden:
+            # Asked for what it does not serve, a server refuses first whoever may not list it.
+            if ask is not None:
+                await ask
+                await self._refuse_absent(resource)
+            raise
         finally:
             if ask is not None:
                 ask.cancel()
                 await asyncio.gather(ask, return_exceptions=True)
+
+    async def _refuse_absent(self, resource: Resource) -> None:
+        if self._apis.is_absent(resource):
+            await self._apis.refuse_other_versions(resource.api_version, resource.kind)
+            raise NotFound(f"the API server does not serve {resource.api_version}", code=NOT_SERVED, status=404)
 
     async def _list(self, resource: Resource, namespace: str, labels: str, keep: Keep | None) -> Listing:
         for attempt in range(1, _LISTINGS + 1):
