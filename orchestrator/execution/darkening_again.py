@@ -28,7 +28,7 @@ from orchestrator.execution.stopping import Interrupted
 from orchestrator.execution.unguarding import bind_again
 
 Guarded = Literal["proven", "absent", "none"]
-_PROOF_SECONDS: Final = 10.0
+_PROOF_SECONDS: Final = 15.0
 
 
 def dark_subject(subject: Subject) -> Subject:

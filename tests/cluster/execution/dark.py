@@ -37,7 +37,7 @@ class Takedown:
     release: Release
     order: str = "directive"
     soak: float = 1.0
-    cluster_deadline: float = 20.0
+    cluster_deadline: float = 40.0
     ends_at: datetime | None = None
     cuts: tuple[RouteCut, ...] = ()
     match: Match | None = None
