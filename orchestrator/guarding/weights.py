@@ -26,7 +26,9 @@ REFERENCE_TEXT = 1024 * 1024
 _PER_ANCHOR = REFERENCE_TEXT // 10
 _SHARED_WIDTH, _OWN_WIDTH = 5, 10
 _UNITS_PER_CALL = 6
-"""Pieces looked for in one expression: below the limit of a call even for the largest object ever stored (1.5 MB)."""
+"""Pieces looked for in one expression, if every anchor is found: below the limit of a call for 1.5 MB of texts."""
+_ANCHORS_PER_CALL = 3
+"""Those that are looked for in any case. An update brings the texts of two objects, the largest ever stored: 3 MB."""
 _GROUP = _UNITS_PER_CALL - 1
 
 Group = tuple[str, tuple[str, ...]]
@@ -36,7 +38,7 @@ Group = tuple[str, tuple[str, ...]]
 def shared_anchors(uris: Sequence[str]) -> tuple[str, ...]:
     """A few short anchors, of which every URI contains one; empty where there is no small number of them."""
     found = tuple(anchor for anchor, _ in cover(uris, _SHARED_WIDTH, len(uris)))
-    return found if len(found) <= _UNITS_PER_CALL else ()
+    return found if len(found) <= _ANCHORS_PER_CALL else ()
 
 
 def own_anchors(uris: Sequence[str]) -> tuple[Group, ...]:
@@ -63,7 +65,8 @@ def searches(source: str, uris: Sequence[str]) -> Iterator[str]:
     units, conditions = 0, list[str]()
     for group in own_anchors(uris):
         needed = 1 if len(group[1]) == 1 else 1 + len(group[1])
-        if conditions and units + needed > _UNITS_PER_CALL:
+        is_full = units + needed > _UNITS_PER_CALL or len(conditions) == _ANCHORS_PER_CALL
+        if conditions and is_full:
             yield f"{source}.filter(t, {any_of(conditions)})"
             units, conditions = 0, []
         units += needed

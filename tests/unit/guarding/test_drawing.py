@@ -14,7 +14,7 @@ from orchestrator.core.model import Match
 from orchestrator.core.objects import ObjectRef
 from orchestrator.guarding import GuardImpossible, GuardRequest, build_guard
 from orchestrator.guarding.expressions import at, literal, says, selects
-from orchestrator.guarding.weights import cover
+from orchestrator.guarding.weights import cover, searches
 
 REQUEST = GuardRequest(order="directive-1", digest="ab" * 32, model="fable-5")
 
@@ -114,3 +114,9 @@ def test_a_workload_of_an_unknown_kind_is_known_by_group_and_name() -> None:
     thing = ObjectRef("things.example/v1", "Thing", "here", "one")
     text = repr(build_guard(replace(REQUEST, workloads=((thing, None),))).policy)
     assert "things.example/*/here/one" in text
+
+
+def test_no_call_looks_for_more_than_two_objects_texts_allow() -> None:
+    """Of weights that share nothing, three at once: a tenth of 3 MB, three times, is below the million units of a call."""
+    uris = [letter * 10 for letter in "abcdefgh"]
+    assert [search.count("contains") for search in searches("texts", uris)] == [3, 3, 2]
