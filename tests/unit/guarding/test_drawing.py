@@ -117,6 +117,6 @@ def test_a_workload_of_an_unknown_kind_is_known_by_group_and_name() -> None:
 
 
 def test_no_call_looks_for_more_than_two_objects_texts_allow() -> None:
-    """Of weights that share nothing, three at once: a tenth of 3 MB, three times, is below the million units of a call."""
+    """Of weights that share nothing, three: a tenth of 3 MB, three times, is below the million units of a call."""
     uris = [letter * 10 for letter in "abcdefgh"]
     assert [search.count("contains") for search in searches("texts", uris)] == [3, 3, 2]
