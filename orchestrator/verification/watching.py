@@ -67,11 +67,15 @@ class LiveView:
 
         Raises `Unreachable` when the cluster stopped answering, and whatever defect ended a watch.
         """
-        observation = self.known(at)
-        for need in later_needs(self._subject, observation, exhaustively=False):
-            if need not in self._lists:
+        while True:
+            observation = self.known(at)
+            later = later_needs(self._subject, observation, exhaustively=False)
+            missing = [need for need in later if need not in self._lists]
+            if not missing:
+                return observation
+            # Somebody else may follow such a list already: then it is here, and no event will tell so.
+            for need in missing:
                 await self._add(need)
-        return observation
 
     def lists(self, obj: JsonObject) -> bool:
         """Whether this very version of an object is still in one of the lists."""

@@ -119,21 +119,30 @@ async def test_probes_are_asked_last_and_again(wait: Wait) -> None:
 
 async def test_nodes_are_read_only_where_they_matter(wait: Wait) -> None:
     """An evicted pod makes its node matter: the verdict follows the node's return."""
-    evicted = pod()
-    evicted["spec"] = {"nodeName": "n"}
-    ended = {"name": "server", "state": {"terminated": {"exitCode": 137}}}
-    evicted["status"] = {"phase": "Failed", "reason": "Evicted", "containerStatuses": [ended]}
-    node: JsonObject = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"conditions": []}}
     wait.cluster.show(deployment(0))
-    wait.cluster.show(evicted)
-    wait.cluster.show(node)
+    wait.cluster.show(_evicted())
+    wait.cluster.show(_node(is_ready=False))
     waiting = await wait.begin(subject(Want.DISABLED))
     await wait.clock.advance(5.0)
     assert "follow Node" in wait.cluster.asked
     assert not waiting.done()
-    wait.cluster.show({**node, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    wait.cluster.show(_node(is_ready=True))
     await wait.clock.advance(0.1)
     assert (await waiting).judgement.readiness is Readiness.DONE
+
+
+async def test_a_list_that_somebody_else_follows_already_counts_at_once(wait: Wait) -> None:
+    """No event tells that it has arrived: it had, before it mattered here."""
+    wait.cluster.unserved.clear()
+    wait.cluster.show(deployment(0))
+    wait.cluster.show(_evicted())
+    wait.cluster.show(_node(is_ready=True))
+    soaking = await wait.begin(subject(Want.DISABLED), soak=30.0)
+    assert "Node" in wait.cluster.open_follows
+    waiting = await wait.begin(subject(Want.DISABLED))
+    assert waiting.done()
+    assert (await waiting).judgement.readiness is Readiness.DONE
+    assert not soaking.done()
 
 
 async def test_a_look_asks_once_for_each_list_and_follows_nothing(wait: Wait) -> None:
@@ -197,3 +206,14 @@ async def test_a_look_at_a_cluster_that_does_not_answer_raises(wait: Wait) -> No
     wait.cluster.errors["Pod"] = Unreachable("no answer")
     with pytest.raises(Unreachable):
         await wait.verifier.look(wait.cluster, subject(Want.DISABLED))
+
+
+def _evicted() -> JsonObject:
+    ended = {"name": "server", "state": {"terminated": {"exitCode": 137}}}
+    status = {"phase": "Failed", "reason": "Evicted", "containerStatuses": [ended]}
+    return {**pod(), "spec": {"nodeName": "n"}, "status": status}
+
+
+def _node(*, is_ready: bool) -> JsonObject:
+    conditions = [{"type": "Ready", "status": "True"}] if is_ready else []
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"conditions": conditions}}
