@@ -48,7 +48,8 @@ async def darken_again(
     The routes come first, as the guard refuses to have them changed; its proof comes last, as it takes time.
     """
     reasons: list[Reason] = []
-    guarding = _Guarding(sender, undo, prover, reasons)
+    notes: list[Reason] = []
+    guarding = _Guarding(sender, undo, prover, reasons, notes)
     guarded: Guarded = "absent"
     try:
         async with asyncio.timeout(terms.send_deadline):
@@ -65,9 +66,9 @@ async def darken_again(
         reasons.append(Reason(code="not-dark-again", message="not everything was answered in time"))
     except Interrupted:
         reasons.append(Reason(code="not-dark-again", message="interrupted while it was made dark again"))
-    if not reasons:
+    if not reasons and guarded == "proven":
         reasons.append(Reason(code="dark-again", message="it was cut, guarded and scaled to 0 again"))
-    return guarded, tuple(reasons)
+    return guarded, (*reasons, *notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class _Guarding:
     undo: Undo
     prover: GuardProver
     reasons: list[Reason]
+    """What went wrong."""
+    notes: list[Reason]
+    """What the guard's proof has to say besides."""
 
     async def bind(self) -> NeutralSurvey | None:
         """Bind what was found before the restore; None where that cannot be."""
@@ -103,7 +107,7 @@ class _Guarding:
         if proof.has_to_go:
             binding = ref_of(guard.binding)
             await _try(changes.delete(sender, binding, uid=None), binding, self.reasons)
-        self.reasons.extend(proof.reasons)
+        self.notes.extend(proof.reasons)
         return proof.status
 
 
