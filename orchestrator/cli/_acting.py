@@ -39,6 +39,7 @@ def run_request(terms: Terms, asked: Asked | None = None) -> RunRequest:
 
     `asked` is kept, so that the run can be resumed.
     """
+    from orchestrator.cli import _options
     from orchestrator.cli._audience import open_audience
     from orchestrator.cli._interruptions import stop_on_signals
     from orchestrator.cli._running import progress
@@ -53,6 +54,7 @@ def run_request(terms: Terms, asked: Asked | None = None) -> RunRequest:
         stop=stop_on_signals(),
         tell=progress(),
         asked=asked,
+        explains=_options.asks_for_explanation(),
         audience=open_audience(),
     )
 

@@ -55,9 +55,29 @@ metrics = click.option(
     callback=_keep_metrics,
     help="Also leave metrics there for node-exporter; else where the fleet's `metrics` says.",
 )
+EXPLAINS = "orchestrator.explain"
+"""Where the context keeps whether `--explain` was given."""
+
+
+def _keep_explain(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[EXPLAINS] = value
+
+
 explain = click.option(
-    "--explain", is_flag=True, help="Also say on what each verdict rests: rule, object, field, and what stood there."
+    "--explain",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_explain,
+    help="Also say on what each verdict rests: rule, object, field, and what stood there.",
 )
+
+
+def asks_for_explanation() -> bool:
+    """Whether this command was given `--explain`."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(EXPLAINS))
+
+
 kubeconfig = click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path),

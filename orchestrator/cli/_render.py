@@ -14,6 +14,7 @@ from orchestrator.core.text import escaped, needs_escapes, printable
 if TYPE_CHECKING:
     from orchestrator.core.fleet_check import FleetReport
     from orchestrator.core.result import ChannelResult, RunResult, StatusDocument, StatusItem
+    from orchestrator.core.run_report import ExplainedVerdict
     from orchestrator.core.verdict import Reason
 
 SYMBOLS = {
@@ -69,7 +70,7 @@ def print_result(result: RunResult | StatusDocument, form: str) -> int:
     """Print what a run or a look came to, and return its exit code."""
     if form == "table":
         print_matrix(result.items)
-        _print_explanations(result.items)
+        print_explanations(result.items)
         _print_channels(result.channels)
         print_summary(result)
     else:
@@ -143,7 +144,7 @@ _SHORTEST_NAME = 8
 """Columns that a name keeps, however narrow the terminal."""
 
 
-def _print_explanations(items: Iterable[StatusItem]) -> None:
+def print_explanations(items: Iterable[StatusItem | ExplainedVerdict]) -> None:
     """On what each verdict rests: a rule, then whatever it was read from."""
     out = console()
     for item in items:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.cli._render import print_explanations
 from orchestrator.cli._terminal import console, plain_table
 from orchestrator.core.text import printable
 
@@ -44,6 +45,7 @@ def print_run(found: RunReport) -> None:
         place = " ".join(part for part in (entry.step, entry.cluster, entry.model) if part)
         line = f"{entry.at:%H:%M:%S.%f}"[:-3] + (f" {printable(place, 200)}:" if place else "")
         out.print(f"  {line} {printable(entry.words, 400)}")
+    print_explanations(found.verdicts)
     _print_end(found.left, found.gaps, found.next)
 
 

@@ -31,6 +31,7 @@ SECTION = "Models"
 @_options.cluster_deadline
 @_options.overrides
 @_options.kubeconfig
+@_options.explain
 @_options.junit
 @_options.metrics
 @_options.output

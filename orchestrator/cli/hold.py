@@ -64,6 +64,7 @@ def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
 @_options.cluster_deadline
 @_options.contexts
 @_options.kubeconfig
+@_options.explain
 @_options.junit
 @_options.metrics
 @_options.output

@@ -37,6 +37,7 @@ SECTION = "Orders"
 )
 @_options.cluster_deadline
 @_options.kubeconfig
+@_options.explain
 @_options.junit
 @_options.metrics
 @_options.output

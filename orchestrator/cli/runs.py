@@ -59,6 +59,7 @@ def list_(*, limit: int, form: str) -> int:
 
 @command.command()
 @_chosen
+@_options.explain
 @_options.output
 def show(*, run: str | None, last: bool, form: str) -> int:
     """One RUN (its identity, or a beginning or end of it): its scope, its records as a timeline, and what next.
@@ -68,6 +69,7 @@ def show(*, run: str | None, last: bool, form: str) -> int:
     \b
     Examples:
       orchestrator runs show --last
+      orchestrator runs show --last --explain
       orchestrator runs show 3f9a -o json
     """
     from orchestrator.cli._render import print_document
@@ -76,7 +78,7 @@ def show(*, run: str | None, last: bool, form: str) -> int:
     from orchestrator.workflow.runs import find_run, report_run
 
     state = state_directory()
-    found = report_run(state, find_run(state, _given(run, last=last)))
+    found = report_run(state, find_run(state, _given(run, last=last)), explains=_options.asks_for_explanation())
     if form == "table":
         print_run(found)
     else:
@@ -89,6 +91,9 @@ def show(*, run: str | None, last: bool, form: str) -> int:
 @click.option(
     "--confirm", metavar="MODEL,…", default=None, help="Models that an order came to concern since it was confirmed."
 )
+@_options.explain
+@_options.junit
+@_options.metrics
 @_options.output
 @click.pass_obj
 def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str | None, form: str) -> int:

@@ -33,9 +33,7 @@ _PATIENCE = 3.0
 @_options.metrics
 @_options.output
 @click.pass_obj
-def command(
-    settings: Settings, /, *, models: tuple[str, ...], watch: bool, explain: bool, form: str, **options: Any
-) -> int:
+def command(settings: Settings, /, *, models: tuple[str, ...], watch: bool, form: str, **options: Any) -> int:
     """Which model is on where, as it is now: every model in every cluster, unless some are named.
 
     WANT is what the cluster's own catalogue says; a model that nobody set there is looked for all the same.
@@ -52,12 +50,12 @@ def command(
     from orchestrator.errors import UsageError
 
     if not watch:
-        found = run(_status(settings, models, explain=explain, **options))
+        found = run(_status(settings, models, **options))
         # Tables are made when there is something to put into them: until then clusters answer.
         from orchestrator.cli._render import print_result
 
         return print_result(found, form)
-    if explain:
+    if _options.asks_for_explanation():
         raise UsageError("--watch explains nothing", hint="without --watch, --explain explains one look")
     if form != "table":
         raise UsageError("--watch prints a table", hint=f"without --watch, `-o {form}` prints one document")
@@ -65,12 +63,12 @@ def command(
     return 0
 
 
-async def _status(settings: Settings, models: tuple[str, ...], *, explain: bool, **options: Any) -> StatusDocument:
+async def _status(settings: Settings, models: tuple[str, ...], **options: Any) -> StatusDocument:
     from orchestrator.cli._audience import tell_of_look
     from orchestrator.workflow.judging import take_status
 
     async with _opened(settings, **options) as (session, clusters):
-        found = await take_status(session, models, clusters, explains=explain)
+        found = await take_status(session, models, clusters, explains=_options.asks_for_explanation())
         tell_of_look(session, found, "status")
         return found
 

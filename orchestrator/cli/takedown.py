@@ -26,6 +26,7 @@ SECTION = "Orders"
 @_options.takedown_terms
 @_options.cluster_deadline
 @_options.kubeconfig
+@_options.explain
 @_options.junit
 @_options.metrics
 @_options.output

@@ -48,7 +48,6 @@ def command(  # noqa: PLR0913 - one parameter for each option
     order_file: Path | None,
     contexts: tuple[str, ...],
     rehearse: bool,
-    explain: bool,
     kubeconfig: Path | None,
     form: str,
     **scope: Any,
@@ -70,23 +69,22 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if subjects or expect or any(scope.values()):
             raise UsageError("--order stands alone", hint="its scope and its models are the order's")
         options = {"order_file": order_file, "contexts": contexts, "kubeconfig": kubeconfig, "rehearse": rehearse}
-        return print_result(run(_verify_order(settings, options, explain=explain)), form)
+        return print_result(run(_verify_order(settings, options)), form)
     if not subjects:
         raise UsageError("nothing to verify", hint="name a playbook, models with --expect, or an order with --order")
     if expect is None and len(subjects) > 1:
         raise UsageError("one playbook at a time", hint="with models, say --expect enabled or --expect disabled")
-    expected = _Expected(subjects, expect, scope, explain)
+    expected = _Expected(subjects, expect, scope)
     return print_result(run(_verify(settings, expected, kubeconfig)), form)
 
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What is looked for, and whether it is to be said on what the verdicts rest."""
+    """What is looked for."""
 
     subjects: tuple[str, ...]
     state: str | None
     scope: dict[str, Any]
-    explain: bool
 
 
 async def _verify(settings: Settings, expected: _Expected, kubeconfig: Path | None) -> StatusDocument:
@@ -97,18 +95,18 @@ async def _verify(settings: Settings, expected: _Expected, kubeconfig: Path | No
     workspace = load_workspace(settings.workspace)
     async with open_session(workspace, kubeconfig, settings.timeouts()) as session:
         plan = await _plan(session, expected.subjects, expected.state, expected.scope)
-        found = await verify_plan(session, plan, explains=expected.explain)
+        found = await verify_plan(session, plan, explains=_options.asks_for_explanation())
         tell_of_look(session, found, "verify")
         return found
 
 
-async def _verify_order(settings: Settings, options: dict[str, Any], *, explain: bool) -> StatusDocument:
+async def _verify_order(settings: Settings, options: dict[str, Any]) -> StatusDocument:
     from orchestrator.cli._audience import tell_of_look
     from orchestrator.cli._ordering import open_order, takedown_options
     from orchestrator.workflow.judging_orders import verify_order
 
     async with open_order(settings, options) as (session, order):
-        found = await verify_order(session, order, takedown_options(options), explains=explain)
+        found = await verify_order(session, order, takedown_options(options), explains=_options.asks_for_explanation())
         tell_of_look(session, found, "verify", is_of_order=True)
         return found
 

@@ -10,7 +10,7 @@ from typing import Literal
 from orchestrator.core.order_report import SilentCluster
 from orchestrator.core.result import Outcome
 from orchestrator.core.schema import API_VERSION, DOCUMENT
-from orchestrator.core.verdict import State
+from orchestrator.core.verdict import Explanation, State, Verdict
 
 
 class RunState(StrEnum):
@@ -106,6 +106,18 @@ class LeftItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedVerdict:
+    """On what the verdict on one model in one cluster rested."""
+
+    __pydantic_config__ = DOCUMENT
+
+    model: str
+    cluster: str
+    verdict: Verdict
+    explanation: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """One run: what it was to do, what happened, what is missing, what to do next."""
 
@@ -117,6 +129,8 @@ class RunReport:
     """Which clusters it concerned, step by step, in words."""
     timeline: tuple[TimelineEntry, ...]
     left: tuple[LeftItem, ...]
+    verdicts: tuple[ExplainedVerdict, ...] = ()
+    """On what each verdict rested, rule by rule; empty unless `--explain` asked for it."""
     gaps: tuple[str, ...]
     """What is missing of it or cannot be believed, in words."""
     next: tuple[str, ...]

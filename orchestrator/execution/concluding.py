@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.core.explaining import of_grounds
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan, Plan
@@ -90,7 +91,13 @@ def _counts(replicas: ReplicaCount) -> dict[str, int]:
 
 def seen(result: ResultItem, judgement: Judgement) -> ResultItem:
     """The item with what was seen of it; its verdict is left alone."""
-    return replace(result, state=judgement.state, revision=judgement.revision, replicas=judgement.replicas)
+    return replace(
+        result,
+        state=judgement.state,
+        revision=judgement.revision,
+        replicas=judgement.replicas,
+        explanation=of_grounds(judgement.grounds),
+    )
 
 
 def reasons_for(settled: Settled, deadline: float) -> tuple[Reason, ...]:

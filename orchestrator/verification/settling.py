@@ -43,7 +43,7 @@ class LiveVerifier:
     """Judges live objects; implements `core.ports.Verifier`."""
 
     def __init__(self, clock: Clock, prober: Prober, *, explains: bool = False) -> None:
-        """With `explains` a look also says what it rests on."""
+        """With `explains` a look, and the last word of a wait, also says what it rests on."""
         self.clock = clock
         self._prober = prober
         self._explains = explains
@@ -52,7 +52,10 @@ class LiveVerifier:
     async def look(self, reader: ClusterReader, subject: Subject) -> Judgement:
         """Judge now, from consistent lists. Raises `Unreachable`."""
         observation = await self.observe(reader, subject)
-        judgement = await _judged(subject, observation, None)
+        return self.explained(subject, observation, await _judged(subject, observation, None))
+
+    def explained(self, subject: Subject, observation: Observation, judgement: Judgement) -> Judgement:
+        """The judgement with what it rests on, where that is asked for."""
         return replace(judgement, grounds=grounds_of(subject, observation)) if self._explains else judgement
 
     async def observe(self, reader: ClusterReader, subject: Subject) -> Observation:
@@ -195,7 +198,7 @@ class _Wait:
     async def _judge_consistently(self) -> Judgement:
         observation = await self._verifier.observe(self._reader, self._subject)
         self._view.probes, self._view.reverters = observation.probes, observation.reverters
-        return await self._judge(observation)
+        return self._verifier.explained(self._subject, observation, await self._judge(observation))
 
     async def _judge(self, observation: Observation) -> Judgement:
         self._note_times(observation)

@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator import evidence, execution, plugins
 from orchestrator.core.audience import Beginning
 from orchestrator.core.events import Event
+from orchestrator.core.explaining import explained
 from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ErrorDetail, RunResult, exit_code_of, outcome_of
 from orchestrator.core.verdict import Reason
@@ -49,6 +50,8 @@ class RunRequest:
     """The run that was cut off and is continued."""
     begun: Begun | None = None
     """What that run, and those that it continued, had begun."""
+    explains: bool = False
+    """Whether the result says on what each verdict rests."""
     audience: Audience = field(default_factory=Audience)
     """Who else is told."""
     is_round: bool = False
@@ -58,6 +61,10 @@ class RunRequest:
         """The person at the terminal, and the audience."""
         self.audience.sees(event)
         self.tell(event)
+
+    def explained(self, result: RunResult) -> RunResult:
+        """The result, with what each verdict rests on where that is asked for."""
+        return explained(result) if self.explains else result
 
     def tell_end(self, result: RunResult) -> None:
         """The audience, how it ended."""
@@ -83,7 +90,7 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
                 plan,
                 execution.RunPorts(
                     writers=session.writers(clusters_of(plan)),
-                    verifier=LiveVerifier(session.clock, prober),
+                    verifier=LiveVerifier(session.clock, prober, explains=request.explains),
                     prober=prober,
                     checks=plugins.checks(),
                     journal=journal,
@@ -116,6 +123,7 @@ async def carry_out(session: Session, plan: Plan, request: RunRequest) -> RunRes
         error=outcome.error,
         items=outcome.items,
     )
+    result = request.explained(result)
     if is_kept:
         evidence.write_result(directory, schemas.as_printed(result))
     request.tell_end(result)

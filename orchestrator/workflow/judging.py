@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from orchestrator import planning
+from orchestrator.core.explaining import explained, of_grounds
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef
@@ -25,7 +26,6 @@ from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.documents.definitions import read_definition
 from orchestrator.errors import ClusterError, OrchestratorError
 from orchestrator.verification import LiveVerifier
-from orchestrator.workflow.explaining import explained, of_grounds
 from orchestrator.workflow.holds import look_for_records, unite_holds
 from orchestrator.workflow.requests import Asking, wish_for
 from orchestrator.workflow.session import Session, ask_all, contradictions, scopes_of_models

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from orchestrator import guarding
+from orchestrator.core.explaining import explained, of_grounds
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold, read_hold
 from orchestrator.core.objects import ref_of
@@ -22,7 +23,6 @@ from orchestrator.execution.keeping import keeps_off
 from orchestrator.execution.nodes import doubt_about, silent_nodes
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.channels import judge_channels
-from orchestrator.workflow.explaining import explained, of_grounds
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown
 

@@ -49,7 +49,7 @@ async def carry_out_order(
                 plan,
                 execution.DarkPorts(
                     writers=session.writers(clusters_of(plan)),
-                    verifier=LiveVerifier(session.clock, prober),
+                    verifier=LiveVerifier(session.clock, prober, explains=request.explains),
                     prober=prober,
                     guard_prover=guarding.DryRunProver(session.clock),
                     checks=plugins.checks(),
@@ -65,7 +65,7 @@ async def carry_out_order(
                 ),
             )
         channels = await judge_channels(session, order.digest, plan, prober)
-    result = _result(session, plan, outcome, channels, run, started)
+    result = request.explained(_result(session, plan, outcome, channels, run, started))
     if plan.action == "takedown" and not outcome.interrupted:
         await share_ledgers(session, order.digest, (await look_for_records(session, ())).values())
     if journal.incomplete or not is_kept:

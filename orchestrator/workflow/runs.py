@@ -14,12 +14,22 @@ from typing import Any
 
 from orchestrator import evidence
 from orchestrator.core.events import EventType
+from orchestrator.core.explaining import of_verdict
 from orchestrator.core.objects import JsonObject, dig
 from orchestrator.core.result import Outcome
-from orchestrator.core.run_report import LeftItem, RunEntry, RunList, RunReport, RunState, TimelineEntry
+from orchestrator.core.run_report import (
+    ExplainedVerdict,
+    LeftItem,
+    RunEntry,
+    RunList,
+    RunReport,
+    RunState,
+    TimelineEntry,
+)
 from orchestrator.core.text import printable
 from orchestrator.errors import UsageError
 from orchestrator.evidence.bundle import gaps_of
+from orchestrator.evidence.report.recorded import read_recorded
 from orchestrator.evidence.telling import words_of
 from orchestrator.execution.begun import begun_by
 from orchestrator.workflow.asked import UNBEGUN, Asked, from_kept
@@ -105,8 +115,11 @@ def chain_of(state: Path, run: str) -> tuple[KeptRun, ...]:
     return tuple(chain)
 
 
-def report_run(state: Path, run: str) -> RunReport:
-    """What one run was to do, what happened, what is missing, what to do next. Raises UsageError."""
+def report_run(state: Path, run: str, *, explains: bool = False) -> RunReport:
+    """What one run was to do, what happened, what is missing, what to do next. Raises UsageError.
+
+    With `explains` also on what its verdicts rested.
+    """
     kept = read_kept(state, run)
     records = kept.record.journal.records
     return RunReport(
@@ -123,8 +136,22 @@ def report_run(state: Path, run: str) -> RunReport:
             for one in records
         ),
         left=left_of(kept),
+        verdicts=_explained(kept.record) if explains else (),
         gaps=gaps_of(kept.record),
         next=next_steps(kept),
+    )
+
+
+def _explained(record: evidence.RunRecord) -> tuple[ExplainedVerdict, ...]:
+    """By the reasons that the run kept; what was found right there only the run itself could tell."""
+    return tuple(
+        ExplainedVerdict(
+            model=one.model,
+            cluster=one.cluster,
+            verdict=one.verdict,
+            explanation=of_verdict(one.verdict, one.reasons),
+        )
+        for one in read_recorded(record).items
     )
 
 

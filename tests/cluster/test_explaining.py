@@ -76,3 +76,28 @@ def test_an_order_that_is_kept_names_guard_pods_and_everything_that_was_looked_f
         assert "guard-editors" in {one["code"] for one in item["explanation"]}
     watched = scene.orchestrator("status", "--watch", "--explain").expect(2)
     assert "--watch explains nothing" in watched.stderr
+
+
+def test_a_run_explains_its_own_verdicts_and_can_be_asked_later(scene: Scene) -> None:
+    model, namespace = scene.workspace.model, scene.workspace.namespace
+    applied = scene.orchestrator("apply", "playbooks/on.yaml", "--explain", "-o", "json").expect(0)
+    for item in applied.json["items"]:
+        assert item["explanation"][0]["rule"] == VERDICTS[Verdict.VERIFIED]
+        assert seen(item, f"apps/Deployment {namespace}/server")["status.readyReplicas"] == "2"
+    order = scene.write_order(models=[model])
+    taken = scene.take_down(order, "--explain", models=[model]).expect(0)
+    for item in taken.json["items"]:
+        assert seen(item, f"apps/Deployment {namespace}/server")["spec.replicas"] == "0"
+    shown = scene.orchestrator("runs", "show", taken.json["run"], "--explain", "-o", "json").expect(0).json
+    assert {one["cluster"] for one in shown["verdicts"]} == set(scene.planes.clusters)
+    for one in shown["verdicts"]:
+        assert one["explanation"][0] == {
+            "rule": VERDICTS[Verdict.VERIFIED], "code": None, "object": None, "field": None, "seen": "verified",
+        }  # fmt: skip
+        assert "traffic-not-observed" in {rule["code"] for rule in one["explanation"]}
+    unasked = scene.orchestrator("runs", "show", taken.json["run"], "-o", "json").expect(0).json
+    assert unasked["verdicts"] == []
+    assert (
+        f"{model} in {scene.planes.clusters[0]}: verified"
+        in scene.orchestrator("runs", "show", taken.json["run"], "--explain").expect(0).stdout
+    )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
-from orchestrator.core.result import StatusDocument, StatusItem
+from orchestrator.core.result import RunResult, StatusDocument, StatusItem
 from orchestrator.core.rules import VERDICTS, rule_of
-from orchestrator.core.verdict import Explanation, Ground, Reason
+from orchestrator.core.verdict import Explanation, Ground, Reason, Verdict
+
+Document = TypeVar("Document", StatusDocument, RunResult)
+Item = TypeVar("Item", bound=StatusItem)
 
 
 def of_grounds(grounds: Iterable[Ground]) -> tuple[Explanation, ...] | None:
@@ -16,15 +20,15 @@ def of_grounds(grounds: Iterable[Ground]) -> tuple[Explanation, ...] | None:
     return found or None
 
 
-def explained(document: StatusDocument) -> StatusDocument:
+def explained(document: Document) -> Document:
     """The document with what each verdict rests on: the verdict itself, its reasons, then what was found right."""
     return replace(document, items=tuple(map(_explained, document.items)))
 
 
-def of_reasons(verdict_rule: str, verdict: str, reasons: Iterable[Reason]) -> tuple[Explanation, ...]:
+def of_verdict(verdict: Verdict, reasons: Iterable[Reason]) -> tuple[Explanation, ...]:
     """A verdict and its reasons, each with its rule."""
     return (
-        Explanation(rule=verdict_rule, seen=verdict),
+        Explanation(rule=VERDICTS[verdict], seen=verdict.value),
         *(
             Explanation(rule=rule_of(one.code), code=one.code, object=one.object, field=one.field, seen=one.message)
             for one in reasons
@@ -32,6 +36,6 @@ def of_reasons(verdict_rule: str, verdict: str, reasons: Iterable[Reason]) -> tu
     )
 
 
-def _explained(item: StatusItem) -> StatusItem:
-    said = of_reasons(VERDICTS[item.verdict], item.verdict.value, item.reasons)
+def _explained(item: Item) -> Item:
+    said = of_verdict(item.verdict, item.reasons)
     return replace(item, explanation=tuple(dict.fromkeys((*said, *(item.explanation or ())))))
