@@ -18,13 +18,13 @@ EXECUTIONS ?= 20000
 FUZZ_SEED ?= 1
 
 BIN := $(VENV)/bin
-USUAL := not long and not ui and not traffic
+USUAL := not slow and not long and not ui and not traffic
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help install binaries demo check ruff mypy imports test test-unit test-long test-ui test-traffic bench-quick \
-	bench-isolation bench kill-points reference package lock clean
+.PHONY: help install binaries demo check ruff mypy imports test test-slow test-unit test-long test-ui test-traffic \
+	bench-quick bench-isolation bench kill-points reference package lock clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -101,6 +101,9 @@ imports: install
 
 test: check binaries  ## The check and every usual test, on real control planes
 	$(BIN)/python .ci/side_by_side.py -m "$(USUAL)" $(ARGS)
+
+test-slow: install binaries  ## Whole stories of ten seconds and more, on real control planes
+	$(BIN)/python .ci/side_by_side.py -m slow $(ARGS)
 
 test-unit: install  ## Only the tests that need no control plane
 	$(BIN)/pytest -m "$(USUAL)" tests/unit $(ARGS)

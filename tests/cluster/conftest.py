@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator import sandbox
 from orchestrator.documents import schemas
+from tests.cluster.warm import run_command
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
@@ -222,14 +223,7 @@ def command_line(control_planes: ControlPlanes, home: Path) -> Run:
             "COLUMNS": "160",
             **(env or {}),
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *place, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=180,
-            env=environment,
-            check=False,
-        )
+        done = run_command([*place, *arguments], environment, timeout=180)
         finished = Finished(done.returncode, done.stdout, done.stderr)
         if "json" in arguments:
             check_contract(finished)

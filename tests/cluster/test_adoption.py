@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.cluster.conftest import ControlPlanes, Run, TestWorkspace
@@ -43,6 +44,7 @@ def deploy(planes: ControlPlanes, cluster: str, namespace: str, *objects: dict[s
         planes.kubectl(cluster, "-n", namespace, "rollout", "status", target, "--timeout=60s")
 
 
+@pytest.mark.slow
 def test_adopting_changes_no_generation_and_restarts_no_pod(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:

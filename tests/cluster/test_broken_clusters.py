@@ -94,6 +94,7 @@ def versions(planes: ControlPlanes, cluster: str, namespace: str) -> dict[str, s
     }
 
 
+@pytest.mark.slow
 def test_down_wrong_ca_and_forbidden_are_named_while_the_other_is_done(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run, kubeconfig: Kubeconfig
 ) -> None:

@@ -40,6 +40,7 @@ def verdicts(document: JsonObject) -> dict[str, str]:
     return {channel["model"]: channel["verdict"] for channel in document["channels"]}
 
 
+@pytest.mark.slow
 def test_one_word_covers_one_model_and_verify_counts_what_is_open(scene: Scene) -> None:
     """Every cluster is dark, and yet the order is kept only when the last channel is answered for."""
     order = scene.write_order()

@@ -117,6 +117,7 @@ def test_a_pod_security_level_of_restricted_admits_the_manifests(control_planes:
         control_planes.kubectl(cluster, "delete", "-f", "-", stdin=json.dumps(account[0]))
 
 
+@pytest.mark.slow
 def test_what_the_job_runs_gives_the_verdict_with_the_token_of_its_service_account(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def test_waiting_for_a_lock_goes_on_when_it_is_released(
     assert locks(control_planes, cluster, workspace.model) == []
 
 
+@pytest.mark.slow
 def test_a_safety_rule_refuses_by_name_and_is_overridden_only_with_a_reason(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_safety_rule_refuses_by_name_and_is_overridden_only_with_a_reason(
     orchestrator(*off, "--override", "minEnabledClusters=incident 7", workspace=workspace.root).expect(0)
 
 
+@pytest.mark.slow
 def test_another_playbooks_model_is_refused_until_it_is_taken_over(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_saved_plan_that_was_changed_is_refused(
     orchestrator("apply", "plan.json", "-o", "json", workspace=workspace.root).expect(2)
 
 
+@pytest.mark.slow
 def test_a_stale_plan_never_touches_an_object_that_was_made_anew(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:
@@ -284,11 +287,13 @@ def test_an_interrupted_soak_is_not_skipped_by_the_next_run(
     assert not any(item["changed"] for item in third.json["items"]), "the soak of this revision is on record"
 
 
+@pytest.mark.slow
 def test_the_schemas_that_are_published_are_those_that_hold(orchestrator: Run) -> None:
     for kind in schemas.PRINTED_KINDS:
         assert orchestrator("schema", kind).expect(0).json == schemas.schema(kind)
 
 
+@pytest.mark.slow
 def test_every_command_that_reports_prints_one_document_of_a_published_kind(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:

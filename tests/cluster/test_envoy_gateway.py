@@ -74,6 +74,7 @@ def edge(namespace: str) -> list[JsonObject]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_gateway_answers_451_itself_and_nothing_of_it_is_left_behind(scene: Scene) -> None:
     """Filter and route are stored as planned and stay so, whoever writes them; a restore gives the route back."""
     planes, cluster, namespace = scene.planes, scene.planes.clusters[0], scene.workspace.namespace

@@ -61,6 +61,7 @@ def test_what_is_not_verified_names_rule_object_and_field(scene: Scene) -> None:
     assert f"[{'replicas-differ'}]" in scene.orchestrator("status", model, "--explain").stdout
 
 
+@pytest.mark.slow
 def test_an_order_that_is_kept_names_guard_pods_and_everything_that_was_looked_for(scene: Scene) -> None:
     model, namespace = scene.workspace.model, scene.workspace.namespace
     scene.orchestrator("apply", "playbooks/on.yaml").expect(0)
@@ -78,6 +79,7 @@ def test_an_order_that_is_kept_names_guard_pods_and_everything_that_was_looked_f
     assert "--watch explains nothing" in watched.stderr
 
 
+@pytest.mark.slow
 def test_a_run_explains_its_own_verdicts_and_can_be_asked_later(scene: Scene) -> None:
     model, namespace = scene.workspace.model, scene.workspace.namespace
     applied = scene.orchestrator("apply", "playbooks/on.yaml", "--explain", "-o", "json").expect(0)

@@ -123,6 +123,7 @@ def test_a_first_deploy_whose_pods_are_doomed_ends_early_and_leaves_nothing(
     assert record(control_planes, cluster, workspace) is None
 
 
+@pytest.mark.slow
 def test_a_region_that_the_playbook_switched_off_is_not_switched_on_by_a_rollback(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:

@@ -159,6 +159,7 @@ def test_a_role_that_does_not_exist_is_a_usage_error(workspace: TestWorkspace, o
     assert "viewer" in done.stderr
 
 
+@pytest.mark.slow
 def test_import_pins_what_answers_and_names_what_does_not(
     control_planes: ControlPlanes, orchestrator: Run, fleet_schema: dict[str, Any], tmp_path: Path
 ) -> None:

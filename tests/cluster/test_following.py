@@ -45,6 +45,7 @@ def by_hand(namespace: str, image: str) -> JsonObject:
     }
 
 
+@pytest.mark.slow
 def test_a_derivative_that_only_the_returning_cluster_knows_is_searched_for_everywhere(
     scene: Scene, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_file_is_named_where_it_is_shown(page: str) -> None:
             assert f"`{block.file}`" in "".join(lines[block.line - 5 : block.line - 1]), f"{page}.md:{block.line}"
 
 
+@pytest.mark.slow
 def test_the_pages_followed_one_after_the_other(reader: Reader, control_planes: ControlPlanes) -> None:
     """A fleet, an adopted model off and on, a drill, an order and its end; the model is as it was."""
     for page in FOLLOWED:
@@ -108,6 +109,7 @@ DEFINITION = {
 }
 
 
+@pytest.mark.slow
 def test_the_kind_of_the_page_is_switched_on_and_off_and_proven(
     control_planes: ControlPlanes, workspace: TestWorkspace, tmp_path: Path
 ) -> None:

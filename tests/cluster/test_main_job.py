@@ -75,6 +75,7 @@ def test_a_staged_playbook_enables_everywhere_and_a_second_apply_writes_nothing(
     assert list((tmp_path / "state").rglob("*")) == runs
 
 
+@pytest.mark.slow
 def test_a_workload_scaled_by_hand_is_drift_that_apply_mends(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:

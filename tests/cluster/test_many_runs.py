@@ -109,6 +109,7 @@ def check_nothing_left(report: dict[str, Any], count: int) -> None:
     assert len(report["codes"]) >= 4
 
 
+@pytest.mark.slow
 def test_a_dozen_runs_in_one_process_leave_nothing_behind(
     control_planes: ControlPlanes, workspace: TestWorkspace, tmp_path: Path
 ) -> None:

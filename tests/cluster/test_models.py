@@ -87,6 +87,7 @@ def test_replicas_profiles_and_patches_differ_by_cluster_and_so_does_the_revisio
     orchestrator("plan", playbook, "--exit-code", workspace=workspace.root).expect(0)
 
 
+@pytest.mark.slow
 def test_a_stateful_set_with_everything_around_it_is_switched_on_changed_and_off(
     control_planes: ControlPlanes, workspace: TestWorkspace, orchestrator: Run
 ) -> None:

@@ -117,6 +117,7 @@ def notices(stage: Stage, missing: Permission, legs: tuple[Leg, ...]) -> str:
     raise AssertionError(f"no command misses {missing}: the role gives too much")
 
 
+@pytest.mark.slow
 def test_every_command_works_with_the_roles(
     control_planes: ControlPlanes,
     foreign_kinds: None,
@@ -151,6 +152,7 @@ def viewer(stage: Stage, admin: Administrator, home: Path, missing: Permission |
     return Stage(admin, workspace, stage.orchestrator, stage.country)
 
 
+@pytest.mark.slow
 def test_a_viewer_looks_and_changes_nothing(
     shown: Stage, admin: Administrator, workspace: TestWorkspace, tmp_path: Path
 ) -> None:

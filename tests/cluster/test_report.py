@@ -30,6 +30,7 @@ def reported(scene: Scene, finished: Finished, code: int = 0) -> str:
     return told.stdout.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_every_kind_of_run_that_went_well_is_believed(place: Scene) -> None:
     """Journal, result and scope of real runs agree: the checks of a report raise no false alarm."""
     model = place.workspace.model

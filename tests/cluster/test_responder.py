@@ -89,6 +89,7 @@ def verdicts(document: JsonObject) -> set[tuple[str, str]]:
     return {(item["verdict"], item["guard"]) for item in document["items"]}
 
 
+@pytest.mark.slow
 def test_an_order_is_answered_and_lifted_with_the_three_roles(responder: Responder) -> None:
     """Rehearsed, taken down, verified anew and restored, with strays of every kind, and nothing is refused."""
     scene = responder.scene

@@ -58,6 +58,7 @@ def takedown(workspace: TestWorkspace, order: str) -> tuple[str, ...]:
     return ("takedown", "--order", order, "--confirm", workspace.model, "--rehearse", "--soak", "1s")
 
 
+@pytest.mark.slow
 def test_a_takedown_that_was_killed_goes_on_without_being_confirmed_again(
     control_planes: ControlPlanes,
     workspace: TestWorkspace,

@@ -172,6 +172,7 @@ def check_nothing_seen(stage: Stage, runs: list[str]) -> None:
     assert sorted(found) == []
 
 
+@pytest.mark.slow
 def test_no_planted_secret_is_ever_seen_again(stage: Stage) -> None:
     """A bad day's commands: some clusters cannot be used, and one command ends in a traceback."""
     check_nothing_seen(stage, perform(stage))

@@ -195,6 +195,7 @@ def shown(terminal: int, words: bytes) -> None:
         screen += piece
 
 
+@pytest.mark.slow
 def test_a_takedown_goes_on_when_its_terminal_is_closed(desk: Desk) -> None:
     """The window is gone, the process is not: it ends with 0, and its result says what was proven."""
     order = prepare(desk, "takedown")
@@ -227,6 +228,7 @@ def closed_from_the_start() -> None:
         os.close(descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["read and closed", pytest.param("closed from the start", marks=LONG)])
 def test_a_takedown_is_not_stopped_by_having_nobody_to_tell(desk: Desk, way: str) -> None:
     """`takedown | head -1`, or with its streams closed: the exit code is its own, and the result is kept."""

@@ -104,6 +104,7 @@ def test_what_is_held_is_not_switched_on_by_anybody(scene: Scene) -> None:
         assert len(scene.pods(cluster, scene.scaled)) == 2, "the first record was overwritten by the second takedown"
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_but_kubeconfig_and_order(scene: Scene) -> None:
     """From a folder without a workspace: the catalogues in the clusters tell what the order's models are."""
     order = scene.write_order()
@@ -128,6 +129,7 @@ def test_a_model_that_is_found_nowhere_is_unverified(scene: Scene) -> None:
     assert {"found-nowhere"} <= {reason["code"] for item in done["items"] for reason in item["reasons"]}
 
 
+@pytest.mark.slow
 def test_a_model_that_never_was_anywhere_is_unverified_though_the_order_says_how_it_looks(scene: Scene) -> None:
     """Marks that fit nothing in any cluster are more likely wrong than the model is likely gone."""
     absent = f"{scene.workspace.namespace}-phantom"
@@ -137,6 +139,7 @@ def test_a_model_that_never_was_anywhere_is_unverified_though_the_order_says_how
     assert {(item["verdict"], item["guard"]) for item in done["items"]} == {("unverified", "proven")}
 
 
+@pytest.mark.slow
 def test_without_the_models_names_nothing_is_done(scene: Scene) -> None:
     order = scene.write_order()
     refused = scene.orchestrator("takedown", "--order", order, "--rehearse", "-o", "json").expect(4).json

@@ -47,6 +47,7 @@ def keys(folder: Path) -> tuple[Path, Path]:
     return private, public
 
 
+@pytest.mark.slow
 def test_evidence_of_a_takedown_tells_every_regions_times_and_no_secret(place: Scene, tmp_path: Path) -> None:
     """Signed it is worth 0, unsigned 3; who ordered it is told only where the order says that it is public."""
     model, (private, public) = place.workspace.model, keys(tmp_path)
@@ -97,6 +98,7 @@ def check_objects(records: list[JsonObject]) -> None:
             assert abs(datetime.now(UTC) - datetime.fromisoformat(one["serverTime"])) < timedelta(minutes=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_of_two_orders_the_last_lifted_brings_it_back_from_a_folder_that_knows_nothing(
     place: Scene, tmp_path: Path, last: int

@@ -138,6 +138,7 @@ def guards(scene: Scene, cluster: str) -> set[str]:
     return {name for name in scene.ours(cluster) if name.startswith("Validating") or "/hold." in name}
 
 
+@pytest.mark.slow
 def test_regions_out_of_reach_are_named_and_followed_until_they_are_dark(
     scene: Scene, kubeconfig: Kubeconfig, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def test_regions_out_of_reach_are_named_and_followed_until_they_are_dark(
         assert scene.pods(cluster, scene.scaled) == scene.pods(cluster, scene.sharded) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_where_a_context_leads_to_another_cluster(scene: Scene, kubeconfig: Kubeconfig) -> None:
     """It is asked for its identity and nothing else; the cluster that was meant keeps no hold, no guard, its pods."""
     meant, other, third = scene.planes.clusters

@@ -134,6 +134,7 @@ def test_who_is_named_hears_of_a_takedown_only_what_the_order_makes_public(
         assert (cluster, "traffic_cut", region) not in phases, "nothing probed it: what was not seen has no sample"
 
 
+@pytest.mark.slow
 def test_a_public_order_may_name_who_demands_it_and_a_run_without_work_tells_nobody(
     scene: Scene, listener: Listener
 ) -> None:
@@ -193,6 +194,7 @@ def test_metrics_that_cannot_be_written_cost_a_warning_and_a_wrong_name_is_refus
     assert "ending in .prom" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_run_is_one_trace_with_a_span_for_each_cluster_item_and_phase(scene: Scene, listener: Listener) -> None:
     model = scene.workspace.model
     scene.orchestrator("apply", "playbooks/on.yaml").expect(0)

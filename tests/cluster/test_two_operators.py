@@ -30,8 +30,8 @@ from tests.cluster.timeline import Darkness, Timeline
 JsonObject = dict[str, Any]
 REPLICAS = 3
 SEEDS = range(50)
-USUAL = (4, 42)
-"""Seeds that are tried in every run: a takedown between the steps of a restore, and one that an apply runs into."""
+MARKS = {4: (), 42: pytest.mark.slow}
+"""Seeds that are tried more often: a takedown between the steps of a restore, and one that an apply runs into."""
 ENDINGS: tuple[Literal["", "SIGINT", "SIGKILL"], ...] = ("", "", "SIGINT", "SIGKILL")
 
 
@@ -188,9 +188,7 @@ def stage(
     clean_up(scene)
 
 
-@pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=() if seed in USUAL else pytest.mark.long) for seed in SEEDS]
-)
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=MARKS.get(seed, pytest.mark.long)) for seed in SEEDS])
 def test_whatever_two_operators_do_at_once_an_order_is_kept_and_nothing_is_lost(stage: Stage, seed: int) -> None:
     """Never on under an order that was said to be carried out, no lock left, and in the end all is as it was first."""
     story = Story.of(seed)

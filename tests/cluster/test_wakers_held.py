@@ -51,6 +51,7 @@ def wakers(namespace: str) -> list[JsonObject]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_autoscalers_and_git_tools_are_paused_without_a_guard_and_come_back_as_they_were(served: Responder) -> None:
     """By the shipped roles less one permission; nothing is called proven, and a restore gives each back its spec."""
     scene, namespace = served.scene, served.admin.prefix

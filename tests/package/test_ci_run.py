@@ -45,25 +45,25 @@ def test_every_part_runs_and_the_counts_are_added_up(checkout: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("make ")] == [
-        f"make {target}, SEED=7" for target in ("test", "test-fuzz", "test-ui", "test-traffic")
+        f"make {target}, SEED=7" for target in ("test", "test-slow", "test-fuzz", "test-ui", "test-traffic")
     ]
-    assert "12 passed" in done.stdout.splitlines()[-1]
+    assert "15 passed" in done.stdout.splitlines()[-1]
 
 
 def test_with_all_the_long_tests_get_the_time_they_need(checkout: Path) -> None:
     done = run(checkout, "--all", SEED="7")
 
     assert "make test-long ALL=1, SEED=7" in done.stdout
-    assert "15 passed, 1 shards not run in" in done.stdout.splitlines()[-1]
+    assert "18 passed, 1 shards not run in" in done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("broken", ["test", "test-long", "test-fuzz", "test-ui", "test-traffic"])
+@pytest.mark.parametrize("broken", ["test", "test-slow", "test-long", "test-fuzz", "test-ui", "test-traffic"])
 def test_a_part_that_fails_fails_the_run_and_the_others_still_run(checkout: Path, broken: str) -> None:
     done = run(checkout, "--all", BROKEN=broken)
 
     assert done.returncode == 1
     assert "make test-traffic" in done.stdout
-    assert "12 passed" in done.stdout.splitlines()[-1]
+    assert "15 passed" in done.stdout.splitlines()[-1]
     assert "1 errors" in done.stdout.splitlines()[-1]
 
 

@@ -84,6 +84,7 @@ def test_the_sdist_holds_what_its_tests_and_its_readers_need(distributions: Path
     assert wanted - shipped == set()
 
 
+@pytest.mark.slow
 def test_it_is_the_installed_package_that_runs(installed: Installed) -> None:
     place = installed.python("import orchestrator; print(orchestrator.__file__)")
 

@@ -15,8 +15,6 @@ from tests.faults.server import Behaviour, Connection, Seen
 
 QUIET = 1.5
 """Seconds without a request after which a round is over."""
-HELD = 14
-"""Rounds that are counted; after them nothing is held any more."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,10 @@ class Counted:
 
 
 class Rounds:
-    """Holds requests and lets them through round by round."""
+    """Holds requests and lets them through round by round; after `held` rounds nothing is held any more."""
 
-    def __init__(self, api_server: ApiServer) -> None:
+    def __init__(self, api_server: ApiServer, held: int) -> None:
+        self._held = held
         self._api_server = api_server
         self._round = 1
         self._waiting: list[asyncio.Event] = []
@@ -54,7 +53,7 @@ class Rounds:
 
     async def _pass(self, seen: Seen, connection: Connection) -> None:
         self.counted.append(Counted(self._round, seen))
-        if self._round > HELD:
+        if self._round > self._held:
             await self._api_server.pass_on(seen, connection)
             return
         turn = asyncio.Event()

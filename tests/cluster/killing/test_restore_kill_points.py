@@ -10,6 +10,7 @@ STORY = "restore"
 SAMPLE = (("before answered us-east-1 restore delete ConfigMap orchestrator-system/hold.DIGEST.NS", "resume"),)
 
 
+@pytest.mark.slow
 def test_the_recorded_points_are_those_of_an_undisturbed_run(killings: Killings) -> None:
     """A new kind of record is a new kill point: it must not go untested."""
     check_recorded(killings.undisturbed(STORY), STORY)

@@ -46,6 +46,7 @@ def _less_identity(objects: dict[str, Any], name: str) -> dict[str, Any]:
     return {**objects, name: {**objects[name], "metadata": metadata}}
 
 
+@pytest.mark.slow
 async def test_deleted_autoscalers_and_suspended_jobs_come_back(stage: Stage) -> None:
     """An HPA from its whole record, a CronJob's suspend and an annotation as they were."""
     darkness, cluster = stage.darkness, stage.clusters[0]

@@ -76,6 +76,7 @@ async def test_a_probe_of_another_cluster_is_not_asked_for_this_one(stage: Stage
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.long)])
 async def test_of_two_orders_the_last_one_lifted_brings_it_back(stage: Stage, first: int) -> None:
     """In either order: the first lift leaves it dark, as held by the other; the second restores from the one record."""
@@ -97,6 +98,7 @@ async def test_of_two_orders_the_last_one_lifted_brings_it_back(stage: Stage, fi
     assert darkness.ours(cluster) == kept
 
 
+@pytest.mark.slow
 async def test_a_cluster_that_was_away_comes_back_restored(stage: Stage) -> None:
     """Lifted elsewhere while it was away: running it again brings it back."""
     darkness, (one, two, _) = stage.darkness, stage.clusters

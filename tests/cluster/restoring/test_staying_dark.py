@@ -15,6 +15,7 @@ from orchestrator.workflow.restoring import refuse_short
 from tests.cluster.restoring.conftest import REFERENCE, Stage, codes
 
 
+@pytest.mark.slow
 async def test_what_does_not_become_healthy_goes_dark_again_and_later_waves_stay_dark(stage: Stage) -> None:
     """Pods that crash in the first wave: guarded, cut and stopped again, and the second wave is not begun."""
     darkness, (one, two, _) = stage.darkness, stage.clusters
