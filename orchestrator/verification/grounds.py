@@ -17,6 +17,7 @@ from orchestrator.core.text import printable
 from orchestrator.core.verdict import Ground, Want
 from orchestrator.verification.enabled import health_rule
 from orchestrator.verification.findings import READING_ERRORS
+from orchestrator.verification.needs import matters_when_off
 from orchestrator.verification.recognition import model_pods
 
 _OWN_RULE = Basis("The rule of its kind, which names no fields, calls it healthy.")
@@ -37,7 +38,7 @@ def grounds_of(subject: Subject, observation: Observation) -> tuple[Ground, ...]
 def _on_object(subject: Subject, observation: Observation, expectation: Expectation) -> Iterator[Ground]:
     ref, live = printable(expectation.ref), observation.objects.get(expectation.ref)
     if live is None:
-        if subject.want is Want.DISABLED:
+        if subject.want is Want.DISABLED and _was_looked_for(expectation, observation):
             yield Ground(object=ref, field=None, seen="not there", rule="What is not there runs nothing.")
         return
     kind = plugins.kinds().get(expectation.ref.group_kind)
@@ -59,6 +60,12 @@ def _on_object(subject: Subject, observation: Observation, expectation: Expectat
         yield from _fields(ref, live, _custom(custom.inert, custom.ready.condition if custom.ready else ""))
     elif kind is not None:
         yield from _fields(ref, live, kind.basis or (_EXISTS if kind.assess is None else _OWN_RULE))
+
+
+def _was_looked_for(expectation: Expectation, observation: Observation) -> bool:
+    """What runs nothing is not read where the model is wanted off, and what may not be read is not known to be gone."""
+    refused = {reason.object for reason in observation.unseen if reason.field == "objects"}
+    return matters_when_off(expectation) and expectation.ref.kind not in refused
 
 
 def _custom(is_inert: bool, condition: str) -> Basis:

@@ -47,7 +47,7 @@ NODES = Need("nodes", "v1", "Node")
 def needs_of(subject: Subject) -> tuple[Need, ...]:
     """Everything to be read at first."""
     is_on = subject.want is Want.ENABLED
-    matter = [one for one in subject.expectations if is_on or _matters_when_off(one)]
+    matter = [one for one in subject.expectations if is_on or matters_when_off(one)]
     found = list(_objects(matter, subject))
     if looks_everywhere(subject):
         wholly = namespaces_of(subject)
@@ -109,7 +109,8 @@ def _known_places(subject: Subject, observation: Observation) -> tuple[Need, ...
     return tuple(Need("pods", "v1", "Pod", namespace) for namespace in namespaces_of(subject))
 
 
-def _matters_when_off(expectation: Expectation) -> bool:
+def matters_when_off(expectation: Expectation) -> bool:
+    """Whether an object is read where the model is wanted off: it may run something, or nobody can tell."""
     kind = plugins.kinds().get(expectation.ref.group_kind)
     return kind is None or kind.workload is not None or kind.deploys or kind.group_kind == POD
 

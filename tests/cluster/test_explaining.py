@@ -90,6 +90,7 @@ def test_a_run_explains_its_own_verdicts_and_can_be_asked_later(scene: Scene) ->
     taken = scene.take_down(order, "--explain", models=[model]).expect(0)
     for item in taken.json["items"]:
         assert seen(item, f"apps/Deployment {namespace}/server")["spec.replicas"] == "0"
+        assert "not there" not in {one["seen"] for one in item["explanation"]}
     shown = scene.orchestrator("runs", "show", taken.json["run"], "--explain", "-o", "json").expect(0).json
     assert {one["cluster"] for one in shown["verdicts"]} == set(scene.planes.clusters)
     for one in shown["verdicts"]:
