@@ -60,7 +60,7 @@ def summary(plan: Plan) -> str:
     cuts = sum(bool(cut.patch()) for one in darkenings for cut in one.cuts)
     counts += [f"{counted(guards, 'guard')} to set"] if guards else []
     counts += [f"{counted(cuts, 'route')} to cut"] if cuts else []
-    clusters = len({item.subject.cluster for item in items if item.is_change})
+    clusters = len({item.subject.cluster for item in items if item.is_change or item.darkening is not None})
     counts = counts or (["only records to write"] if clusters else [])
     parts = [f"Plan: {', '.join(counts)} in {counted(clusters, 'cluster')}" if counts else "Plan: no changes"]
     parts += [f"{sum(bool(item.held_by) for item in items)} held"] if any(item.held_by for item in items) else []
