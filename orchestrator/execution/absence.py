@@ -7,7 +7,7 @@ was seen without it counts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -57,6 +57,8 @@ class Absence:
         self._guard = guard
         self._strays = Strays(steps, sender, self.shared_with)
         self._named = {one.ref for one in subject.expectations}
+        self._known: set[ObjectRef] = set()
+        """What is on record, or was planned to be stopped."""
         self._halted = Halted()
         self._traces = Traces()
         self._searched_at = ports.clock.elapsed()
@@ -72,9 +74,10 @@ class Absence:
         self.doubts: tuple[Reason, ...] = ()
         """Why absence is not proven, whatever is seen."""
 
-    async def stop_strays(self, known: Iterable[ObjectRef] = ()) -> None:
+    async def stop_strays(self, known: Collection[ObjectRef] = ()) -> None:
         """Search everywhere and stop what owns what is found; `known` are stopped already."""
         self._searched_at = self._ports.clock.elapsed()
+        self._known.update(known)
         traces = await self._search()
         if traces is None:
             return
@@ -130,7 +133,7 @@ class Absence:
                 await self.stop_strays()
                 await self.guard_owners()
                 await self.delete_unowned()
-            elif settled.judgement.readiness is not Readiness.DONE or await self._has_kept_its_guard():
+            elif settled.judgement.readiness is not Readiness.DONE or await self._needs_no_other_soak():
                 break
             settled = _joined(settled, await self._settle(deadline, departure))
         else:
@@ -139,6 +142,23 @@ class Absence:
         self.doubts = (*self.doubts, *self._unguarded)
         await self._doubt_silent_nodes(departure)
         return with_moments(replace(settled, last_pod_gone_at=settled.last_pod_gone_at or self._gone_at), departure)
+
+    async def _needs_no_other_soak(self) -> bool:
+        return await self._has_kept_its_guard() and not await self._stop_latecomers()
+
+    async def _stop_latecomers(self) -> bool:
+        """Search once more now that the guard works; whether there was a workload that nobody had found yet.
+
+        One that came between the first search and the guard may have no pod to be seen by: all of them are refused. It
+        would start as soon as the guard is gone.
+        """
+        before = {*self._known, *self._named, *self.owners}
+        await self.stop_strays()
+        if not self.owners.keys() - before:
+            return False
+        await self.guard_owners()
+        await self.delete_unowned()
+        return True
 
     def shared_with(self, workload: JsonObject) -> str | None:
         """What else the pods of a workload serve, so that it is left alone; None where it may be stopped."""

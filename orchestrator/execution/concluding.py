@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.explaining import of_grounds
 from orchestrator.core.fleet import Cluster
+from orchestrator.core.holds import Hold
 from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ResultItem
@@ -48,6 +49,25 @@ def unreachable(model: str, cluster: Cluster, want: Want, reason: Reason) -> Res
         state=State.UNKNOWN,
         verdict=Verdict.UNREACHABLE,
         reasons=(reason,),
+    )
+
+
+def held_since(cluster: Cluster, hold: Hold) -> ResultItem:
+    """A model that a takedown of the lifted order began to take dark after its restore was planned."""
+    words = (
+        f"a takedown of {printable(hold.name, 100)} had kept its hold here as the lift came, and gives back what it "
+        "took as far as it is not cut off; next: `orchestrator restore --order FILE`, once it has ended"
+    )
+    return ResultItem(
+        model=hold.model,
+        cluster=cluster.name,
+        region=cluster.region,
+        country=cluster.country,
+        want=Want.ENABLED,
+        state=State.UNKNOWN,
+        verdict=Verdict.UNVERIFIED,
+        reasons=(Reason(code="not-restored", message=words),),
+        holds=(hold.name,),
     )
 
 

@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from orchestrator import plugins
 from orchestrator.core.events import EventType
-from orchestrator.core.holds import Standing
+from orchestrator.core.holds import Lift, Standing
 from orchestrator.core.objects import ObjectRef, dig, ref_of
 from orchestrator.core.observation import Settled
 from orchestrator.core.plan import ItemPlan, Verb
@@ -32,6 +31,7 @@ from orchestrator.execution.keeping import (
     is_held,
     keep_hold,
     keep_planned_record,
+    lift_of,
     unclaimed_records,
     write_standing,
 )
@@ -49,8 +49,9 @@ from orchestrator.execution.sending import Sender
 from orchestrator.execution.sight import BLIND, Sight, look_at
 from orchestrator.execution.steps import Steps
 from orchestrator.execution.stopping import Interrupted, unless_stopped
-from orchestrator.execution.straying import known_live, shared_note
+from orchestrator.execution.straying import known_live, shared_note, workloads_of
 from orchestrator.execution.superseding import end_superseded
+from orchestrator.execution.undoing import LiftMet, give_way
 from orchestrator.execution.wakers import hold_wakers
 
 _NO_HOLD = Reason(code="hold-missing", message="no hold could be kept in this cluster")
@@ -70,7 +71,7 @@ class DarkItem:
         self._steps = Steps()
         self._departures = DepartureNews(self._sender)
         self._guard = GuardBinding(darkening.guard, ports.guard_prover, self._sender, self._steps)
-        self._refs = dict.fromkeys(_workloads_of(item))
+        self._refs = dict.fromkeys(workloads_of(item))
         self._actor: str | None = None
         self._is_held = False
         self._is_cut = True
@@ -82,6 +83,9 @@ class DarkItem:
         self._result = replace(self._result, times=Times(started=clock.now()))
         try:
             await self._follow()
+        except LiftMet as met:
+            await give_way(self._steps, self._sender, self._darkening, met.lift, self._item.subject)
+            self._fail(met)
         except Exception as error:
             self._fail(error)
         told = concluding.told(self._result)
@@ -136,15 +140,16 @@ class DarkItem:
     async def _send_everything(self, seen: Sight, took_over_at: float | None) -> None:
         guarding = asyncio.create_task(self._guard.bind(self._item.subject), name="guard")
         try:
-            await asyncio.gather(self._cut(seen), self._stop_known(seen))
+            _, _, lift = await asyncio.gather(self._cut(seen), self._stop_known(seen), self._find_lift())
+            if lift is not None:
+                raise LiftMet(lift)
             await self._absence.stop_strays(self._refs)
             await self._assert_until(guarding)
             await self._absence.guard_owners()
         finally:
             guarding.cancel()
             await asyncio.gather(guarding, return_exceptions=True)
-        if self._guard.status != "proven":
-            await hold_wakers(self._steps, self._sender, await known_live(self._sender, self._steps, self._refs))
+        await self._hold_wakers()
         await self._absence.delete_unowned()
         if took_over_at is not None:
             # What the other run had sent before it noticed may arrive until then.
@@ -169,6 +174,15 @@ class DarkItem:
             if not guarding.done():
                 await asyncio.gather(self._cut(), self._stop_known())
         await guarding
+
+    async def _find_lift(self) -> Lift | None:
+        """Its order's tombstone; looked for once our hold is kept, as a restore looks for holds once it has lifted."""
+        return await self._steps.ask(lift_of(self._ports.writer, self._darkening.hold))
+
+    async def _hold_wakers(self) -> None:
+        """Where no guard refuses the model: pause whoever could bring back what is known or was found."""
+        if self._guard.status != "proven":
+            await hold_wakers(self._steps, self._sender, (*self._refs, *self._absence.owners))
 
     async def _keep(self, seen: Sight = BLIND) -> None:
         """Restore records and the hold, before anything is changed."""
@@ -214,6 +228,9 @@ class DarkItem:
     async def _conclude(self, settled: Settled, deadline: float) -> None:
         cluster_seconds = self._ports.cluster_deadline
         self._see(settled)
+        if (lift := await self._find_lift()) is not None:
+            raise LiftMet(lift)
+        await self._hold_wakers()  # again: a controller that had not heard of one pause yet may have undone another
         if self._is_held and self._guard.status == "proven":
             await end_superseded(self._steps, self._sender, self._darkening.replaces)
         demotions = (*self._item.doubts, *self._absence.doubts)
@@ -282,15 +299,3 @@ class DarkItem:
         reasons = tuple(dict.fromkeys((reason, *self._steps.reasons)))
         times = replace(self._result.times, guarded=self._guard.proven_at)
         self._result = replace(self._result, verdict=verdict, reasons=reasons, times=times)
-
-
-def _workloads_of(item: ItemPlan) -> tuple[ObjectRef, ...]:
-    """What is on record and runs pods, or is about to be scaled by the plan."""
-    kinds = plugins.kinds()
-    scaled = [change.ref for change in item.changes if change.verb is Verb.SCALE]
-    named = [
-        one.ref
-        for one in item.subject.expectations
-        if (kind := kinds.get(one.ref.group_kind)) is not None and kind.workload is not None
-    ]
-    return (*scaled, *named)

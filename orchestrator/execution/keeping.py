@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from orchestrator.core.holds import Hold, RestoreRecord, Standing, read_hold, read_lift, read_restore_record
+from orchestrator.core.holds import Hold, Lift, RestoreRecord, Standing, read_hold, read_lift, read_restore_record
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, dig, ref_of
 from orchestrator.core.ports import ClusterReader
 from orchestrator.core.schema import API_VERSION
@@ -155,9 +155,14 @@ async def is_held(reader: ClusterReader, hold: Hold) -> bool:
 
 async def is_lifted(reader: ClusterReader, hold: Hold) -> bool:
     """Whether a tombstone of this hold's order lies in the cluster. Raises `ClusterError`."""
+    return await lift_of(reader, hold) is not None
+
+
+async def lift_of(reader: ClusterReader, hold: Hold) -> Lift | None:
+    """The tombstone of this hold's order, where one lies in the cluster. Raises `ClusterError`."""
     found = await reader.get(ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, f"lift.{hold.digest[:16]}"))
     lift = read_lift(found) if found else None
-    return lift is not None and lift.digest == hold.digest
+    return lift if lift is not None and lift.digest == hold.digest else None
 
 
 async def _keep(sender: Sender, record: RestoreRecord) -> None:

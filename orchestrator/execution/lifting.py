@@ -1,4 +1,4 @@
-"""Writing a lift: the tombstone that ends an order's holds, kept for good."""
+"""Writing a lift: the tombstone that ends an order's holds, kept for good; and what it may have come too late for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from orchestrator.core.events import Event, EventType
-from orchestrator.core.holds import Lift, read_lift
+from orchestrator.core.holds import Hold, Lift, read_hold, read_lift
 from orchestrator.core.objects import JsonObject, dig, ref_of
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.errors import ClusterError, Conflict, Unreachable
 from orchestrator.execution.namespace import in_our_namespace
+from orchestrator.execution.recording import records_in
 
 _SECONDS: Final = 45.0
 """A cluster that takes longer counts as unreachable, so that the others need not wait."""
@@ -41,6 +42,20 @@ async def write_lift(writer: ClusterWriter, lift: Lift, clock: Clock, emit: Call
             tell(EventType.ANSWERED, **about, resourceVersion=dig(answer, "metadata", "resourceVersion"))
     except TimeoutError as error:
         raise Unreachable(f"no answer about the lift within {_SECONDS:g} s", code="timeout") from error
+
+
+async def holds_under(writer: ClusterWriter, lift: Lift) -> tuple[Hold, ...]:
+    """Holds of the lifted order that lie in one cluster now: a takedown of it may have kept one since it was planned.
+
+    To be asked after the lift is written: a takedown looks for the lift after its hold is kept, so that one of the two
+    always knows. Raises `ClusterError`.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS):
+            found = [hold for item in await records_in(writer) if (hold := read_hold(item))]
+    except TimeoutError as error:
+        raise Unreachable(f"no answer about its holds within {_SECONDS:g} s", code="timeout") from error
+    return tuple(hold for hold in found if hold.digest == lift.digest)
 
 
 async def _create(writer: ClusterWriter, config_map: JsonObject, lift: Lift) -> JsonObject:

@@ -14,14 +14,14 @@ from functools import partial
 from typing import Any
 
 from orchestrator.core.events import Event, EventType
-from orchestrator.core.holds import Lift
+from orchestrator.core.holds import Hold, Lift
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan, WavePlan
 from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason, State, Verdict
 from orchestrator.errors import ClusterError, RefusedError
 from orchestrator.execution import concluding
-from orchestrator.execution.lifting import write_lift
+from orchestrator.execution.lifting import holds_under, write_lift
 from orchestrator.execution.locks import Key, Locks
 from orchestrator.execution.outcome import ClusterResult, ItemResult, StepTerms
 from orchestrator.execution.ports import ClusterPorts, DarkPorts, RunOptions, RunOutcome
@@ -68,7 +68,9 @@ class _Restore:
         self._locks = Locks(ports.writers, options.holder, ports.clock)
         self._unlockable: Mapping[Key, ClusterError] = {}
         self._unlifted: dict[str, ClusterError] = {}
-        """By cluster: why the lift could not be written there."""
+        """By cluster: why the lift could not be written there, or its holds not looked for."""
+        self._held_since: dict[str, tuple[Hold, ...]] = {}
+        """By cluster: holds of the lifted order that a takedown of it kept after this restore was planned."""
         self._left: dict[Key, ClusterError] = {}
         self._done: dict[str, ClusterResult] = {}
         self._failed: tuple[str, str] | None = None
@@ -143,7 +145,7 @@ class _Restore:
             return ErrorDetail(code="evidence-incomplete", message=message)
         if self._unlifted:
             where = "; ".join(f"{name}: {printable(error.message)}" for name, error in self._unlifted.items())
-            message = f"the lift could not be written everywhere: {where}"
+            message = f"the lift could not be written and looked after everywhere: {where}"
             return ErrorDetail(code="lift-incomplete", message=message, hint="restore again once it can be")
         return None
 
@@ -151,6 +153,9 @@ class _Restore:
         name = part.cluster.name
         try:
             await write_lift(self._ports.writers[name], self._lift, self._ports.clock, self._pass_on)
+            planned = {item.subject.model.name for item in part.items}
+            holds = await holds_under(self._ports.writers[name], self._lift)
+            self._held_since[name] = tuple(hold for hold in holds if hold.model not in planned)
         except ClusterError as error:
             self._unlifted[name] = error
 
@@ -213,6 +218,9 @@ class _Restore:
             for part in wave.clusters:
                 done = self._done.get(part.cluster.name)
                 items += [item.result for item in done.items] if done else self._not_run(part)
+                items += [
+                    concluding.held_since(part.cluster, hold) for hold in self._held_since.get(part.cluster.name, ())
+                ]
             for cluster, reason in wave.unreachable:
                 items += [
                     ResultItem(

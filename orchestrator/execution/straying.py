@@ -14,6 +14,7 @@ from orchestrator import plugins
 from orchestrator.core.events import EventType
 from orchestrator.core.objects import JsonObject, ObjectRef, controller_of, dig, ref_of
 from orchestrator.core.observation import PodTrace, Traces
+from orchestrator.core.plan import ItemPlan, Verb
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.execution.halting import can_halt, halt, is_scalable
@@ -188,3 +189,15 @@ async def known_live(sender: Sender, steps: Steps, refs: Iterable[ObjectRef]) ->
     """The objects of these names that are there now, as far as they can be read."""
     found = await asyncio.gather(*(steps.ask(sender.ports.writer.get(ref), ref) for ref in refs))
     return tuple(live for live in found if live is not None)
+
+
+def workloads_of(item: ItemPlan) -> tuple[ObjectRef, ...]:
+    """What is on record and runs pods, or is about to be scaled by the plan."""
+    kinds = plugins.kinds()
+    scaled = [change.ref for change in item.changes if change.verb is Verb.SCALE]
+    named = [
+        one.ref
+        for one in item.subject.expectations
+        if (kind := kinds.get(one.ref.group_kind)) is not None and kind.workload is not None
+    ]
+    return (*scaled, *named)

@@ -10,19 +10,24 @@ from collections.abc import Iterable
 
 from orchestrator import plugins
 from orchestrator.core.kind import Kind, Reverter
-from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, dig, ref_of
+from orchestrator.core.objects import GroupKind, JsonObject, ObjectRef, controller_of, dig, ref_of
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
 from orchestrator.errors import NotFound
 from orchestrator.execution.halting import halt
 from orchestrator.execution.sending import Sender
 from orchestrator.execution.steps import Steps
+from orchestrator.execution.straying import known_live
 
 _UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
 
 
-async def hold_wakers(steps: Steps, sender: Sender, workloads: tuple[JsonObject, ...]) -> None:
-    """Pause every autoscaler of these live workloads and every tool that puts them back. What failed is in `steps`."""
+async def hold_wakers(steps: Steps, sender: Sender, refs: Iterable[ObjectRef]) -> None:
+    """Pause every autoscaler of these workloads and every tool that puts them back. What failed is in `steps`.
+
+    Called again, it pauses anew whoever was put back meanwhile, and says by whom.
+    """
+    workloads = await known_live(sender, steps, dict.fromkeys(refs))
     namespaces = sorted({ref_of(obj).namespace for obj in workloads})
     kinds = [kind for kind in plugins.kinds().values() if kind.scaler is not None]
     scalers = asyncio.gather(*(_scalers(steps, sender, kind, each) for kind in kinds for each in namespaces))
@@ -71,7 +76,23 @@ def _reverters(workloads: Iterable[JsonObject]) -> tuple[Reverter, ...]:
 async def _hold_reverter(steps: Steps, sender: Sender, reverter: Reverter) -> None:
     live = await steps.ask(sender.ports.writer.get(reverter.ref), reverter.ref) if reverter.ref else None
     if live is not None and dig(live, "metadata", "uid"):
+        await _hold_maker(steps, sender, live)
         await halt(steps, sender, live)
         return
     words = f"{reverter.tool} ({reverter.owner}) puts it back and is not in this cluster, so it is not paused"
     steps.note(Reason(code="can-wake", message=printable(words)))
+
+
+async def _hold_maker(steps: Steps, sender: Sender, live: JsonObject) -> None:
+    """Keep what makes a reverter (an ApplicationSet) from putting its spec back; before it is paused, or it would."""
+    maker = controller_of(live)
+    if maker is None:
+        return
+    kind = plugins.kinds().get(maker.group_kind)
+    if kind is None or kind.pause is None:
+        words = f"{printable(maker)} makes it and may put back what is written to it: its pause cannot be relied on"
+        steps.note(Reason(code="can-wake", message=printable(words), object=printable(ref_of(live))))
+        return
+    above = await steps.ask(sender.ports.writer.get(maker), maker)
+    if above is not None and dig(above, "metadata", "uid"):
+        await halt(steps, sender, above)

@@ -8,8 +8,7 @@ from typing import Any
 from orchestrator.core.kind import Basis, Kind, Pause, Reverter, Wanted
 from orchestrator.core.objects import JsonObject, ObjectRef, Resource, dig, ref_of
 from orchestrator.core.takedown import FieldCut
-from orchestrator.core.text import printable
-from orchestrator.core.verdict import Assessment, Reason
+from orchestrator.core.verdict import Assessment
 from orchestrator.kinds._reading import DONE, progressing, unknown
 
 RESOURCE = Resource("argoproj.io", "v1alpha1", "applications", "Application")
@@ -108,16 +107,12 @@ def _told(value: Any) -> Any:
 
 
 def pause(live: JsonObject) -> Pause:
-    """By `automated.enabled: false`; of an ApplicationSet's child nothing that is written stays.
+    """By `automated.enabled: false`; who makes it (an ApplicationSet) has to be kept from putting that back first.
 
     Source: https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/
     """
     if is_paused(live):
         return Pause()
-    parents = [str(owner.get("name")) for owner in dig(live, "metadata", "ownerReferences", default=[])]
-    if parents:
-        words = f"it is made by the ApplicationSet {', '.join(parents)}, which puts back what is written to it"
-        return Pause(refusal=Reason(code="can-wake", message=printable(words), object=printable(ref_of(live))))
     before = dig(live, "spec", "syncPolicy", "automated", "enabled")
     return Pause(fields=(FieldCut(pointer="/spec/syncPolicy/automated/enabled", before=before, after=False),))
 

@@ -7,9 +7,16 @@ sandbox's files.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from orchestrator.sandbox.binaries import ensure_file
 from orchestrator.sandbox.pins import PinnedFile
+from tests.cluster.grants import Administrator
+from tests.cluster.orders import wait_until
+
+_ESTABLISHED = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
 
 _FILES = {
     "HTTPRouteFilter": PinnedFile(
@@ -30,6 +37,12 @@ _FILES = {
         "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
         "dec77e391bff9307e47898d2d7448c5083a49b85700f6f870c7849449e11aad0",
     ),
+    "ApplicationSet": PinnedFile(
+        "github.com/argoproj/argo-cd/v3",
+        "v3.6.1",
+        "manifests/crds/applicationset-crd.yaml",
+        "980128848a8d2152b946aec6a11cdd1174b38b04587f4fba94537c040fd84202",
+    ),
     "Application": PinnedFile(
         "github.com/argoproj/argo-cd/v3",
         "v3.6.1",
@@ -42,3 +55,23 @@ _FILES = {
 def published(kind: str) -> str:
     """The definition of a kind, as YAML."""
     return ensure_file(_FILES[kind], logging.getLogger(__name__).info).read_text()
+
+
+@contextmanager
+def serving(admin: Administrator, kinds: dict[str, str]) -> Iterator[None]:
+    """One cluster serves these kinds, whose definitions have these names, until this ends; none of their controllers.
+
+    `kubectl wait` fails on a definition that has no conditions yet, so it is asked again and again.
+    """
+    try:
+        for kind, name in kinds.items():
+            admin.kubectl("create", "-f", "-", stdin=published(kind))
+            wait_until(partial(_is_established, admin, name), 30)
+        yield
+    finally:
+        for name in kinds.values():
+            admin.kubectl("delete", "crd", name, "--ignore-not-found")
+
+
+def _is_established(admin: Administrator, name: str) -> bool:
+    return admin.kubectl("get", "crd", name, "-o", _ESTABLISHED, check=False) == "True"

@@ -10,6 +10,7 @@ Manifest = dict[str, Any]
 FOREIGN_KINDS = (
     ("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"),
     ("argoproj.io", "v1alpha1", "applications", "Application"),
+    ("argoproj.io", "v1alpha1", "applicationsets", "ApplicationSet"),
     ("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization"),
     ("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.definitions import published
+from tests.cluster.definitions import serving
 from tests.cluster.test_responder import Responder, named, responder
 
 __all__ = ["responder"]
@@ -23,12 +23,8 @@ KINDS = {
 @pytest.fixture
 def served(responder: Responder) -> Iterator[Responder]:
     """The kinds of KEDA, Argo CD and Flux, in this one cluster; none of their controllers."""
-    for kind, name in KINDS.items():
-        responder.admin.kubectl("create", "-f", "-", stdin=published(kind))
-        responder.admin.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
-    yield responder
-    for name in KINDS.values():
-        responder.admin.kubectl("delete", "crd", name)
+    with serving(responder.admin, KINDS):
+        yield responder
 
 
 def wakers(namespace: str) -> list[JsonObject]:

@@ -34,7 +34,7 @@ ORDERS: Final = {
     "in-scope": "Why a model that the order does not name is concerned: it is derived from one that it names.",
     "kept": "Namespaces, claims and definitions that a run made are kept by its rollback, as they may hold data.",
     "lift-incomplete": "A lift must be written to every reachable cluster before anything comes back.",
-    "lifted": "Nothing more is sent for an order that a cluster records as lifted.",
+    "lifted": "For an order that a cluster records as lifted nothing more is sent than what gives back what was begun.",
     "made-again": "What a takedown deleted is made again as its restore record has it.",
     "marks-differ": "Everybody who knows the model must name the same labels for its pods, or some may be missed.",
     "neutral-refused": "Neutral objects must be admitted before a guard is bound, or its harm could not be told.",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
+
+from orchestrator.core.events import Event
 from orchestrator.core.holds import Lift, read_hold
-from tests.cluster.execution.dark import OFF, Takedown, loop_of, wanted_off
+from tests.cluster.execution.dark import OFF, POLICIES, Takedown, loop_of, wanted_off
 from tests.cluster.execution.plans import Release
 from tests.cluster.execution.regions import SYSTEM, codes, words
 
@@ -187,6 +191,33 @@ async def test_an_order_that_was_lifted_meanwhile_takes_nothing_down(takedown: T
 
     assert (item.verdict.value, codes(item), item.changed) == ("unverified", ["lifted"], False), words(item)
     assert len(await takedown.wait_for_pods(2)) == 2
+    takedown.kubectl("delete", "configmap", lift.object_name, "-n", SYSTEM)
+
+
+@pytest.mark.parametrize("moment", ["sending", "soaking"])
+async def test_a_lift_that_comes_while_a_takedown_of_its_order_runs_undoes_it(takedown: Takedown, moment: str) -> None:
+    """Before anything bites, and when all is dark: replicas as before, and neither guard, hold nor record is left."""
+    await takedown.region.bring_to(takedown.release)
+    lift = Lift(digest=takedown.digest, order="directive", reference="EX-1", actor="somebody")
+
+    def lift_it(event: Event) -> None:
+        is_hold = "hold." in str(event.data.get("object"))
+        if event.type.value == moment and (is_hold or moment == "soaking") and not lifted:
+            lifted.append(takedown.create(lift.to_config_map()))
+
+    lifted: list[Any] = []
+    takedown.on_event = lift_it
+
+    item = await takedown.run()
+
+    assert lifted
+    assert (item.verdict.value, set(codes(item))) == ("unverified", {"lifted"}), words(item)
+    assert len(await takedown.wait_for_pods(2)) == 2
+    assert takedown.restore_records() == {}
+    mine = f"orchestrator.dev/order={takedown.digest[:16]}"
+    left = (takedown.region.witness.get(POLICIES, "-l", mine) or {"items": []})["items"]
+    held = (takedown.region.witness.get("configmaps", "-n", SYSTEM, "-l", mine) or {"items": []})["items"]
+    assert (left, [one["metadata"]["name"] for one in held]) == ([], [lift.object_name])
     takedown.kubectl("delete", "configmap", lift.object_name, "-n", SYSTEM)
 
 

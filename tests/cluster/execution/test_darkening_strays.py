@@ -134,6 +134,37 @@ async def test_a_pod_started_before_the_guard_worked_is_found_by_the_watch(
     assert takedown.pods(elsewhere) == []
 
 
+async def test_a_workload_that_comes_between_the_search_and_the_guard_is_stopped_restorably(
+    takedown: Takedown, elsewhere: str, image: str
+) -> None:
+    """Its pods are refused, so that none of them gives it away; what it asks for would start once the guard is gone.
+
+    Held from starting any by a quota, as the guard would: how fast a guard works is nothing to rely on.
+    """
+    await takedown.region.bring_to(takedown.release)
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": elsewhere},
+             "spec": {"hard": {"pods": "0"}}}  # fmt: skip
+    takedown.create(quota)
+    manifest = deployment_of("late", elsewhere, image)
+    manifest["spec"]["replicas"] = 2
+    tried: list[str] = []
+
+    def create(event: Event) -> None:
+        if event.type.value == "found" and not tried:
+            tried.append(takedown.kubectl("create", "-f", "-", stdin=manifest, check=False))
+
+    takedown.on_event = create
+
+    item = await takedown.run()
+
+    assert "created" in tried[0], "it came too late to be admitted"
+    assert wanted_off(item) == OFF, item.reasons
+    live = takedown.region.witness.get("deployment", "late", "-n", elsewhere)
+    assert live is not None and live["spec"]["replicas"] == 0
+    record = takedown.restore_records()[ObjectRef("apps/v1", "Deployment", elsewhere, "late")]
+    assert record.before == {"/spec/replicas": 2}
+
+
 async def test_a_static_pod_is_residue_and_its_node_is_named(takedown: Takedown, elsewhere: str, image: str) -> None:
     """Its node starts it from a file of its own: no API server stops it, and nothing of it is deleted."""
     await takedown.region.bring_to(takedown.release)

@@ -96,6 +96,7 @@ async def test_a_cluster_without_the_lift_stays_dark_and_the_others_go_on() -> N
 async def test_a_cluster_with_nothing_to_bring_back_gets_the_lift_as_well() -> None:
     world = World()
     await _dark(world)
+    world.clusters["b"].objects.clear()
     empty = ClusterPlan(cluster=world.clusters["b"].cluster, items=())
     outcome = await _bring_back(world, _plan(wave_of("all", _part(world, "a"), empty)))
     assert verdicts(outcome) == {"a": Verdict.VERIFIED}

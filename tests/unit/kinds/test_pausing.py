@@ -84,12 +84,43 @@ def test_an_application_syncs_no_more_by_itself() -> None:
     assert _fields(_pause("argoproj.io", "Application", {})) == []
 
 
-def test_an_application_set_s_child_is_named_instead() -> None:
-    """Its parent puts back what is written to it."""
-    owners = [{"kind": "ApplicationSet", "name": "fleet-wide", "controller": True}]
-    spec = {"syncPolicy": {"automated": {"selfHeal": True}}}
-    pause = _pause("argoproj.io", "Application", spec, ownerReferences=owners)
-    assert pause.refusal is not None and pause.refusal.code == "can-wake" and "fleet-wide" in pause.refusal.message
+def test_an_application_set_leaves_the_pauses_of_its_applications_alone() -> None:
+    """By the rule that its documentation names for this, beside the rules that are there."""
+    pointer, ours = "/spec/ignoreApplicationDifferences", {"jsonPointers": ["/spec/syncPolicy"]}
+    assert _fields(_pause("argoproj.io", "ApplicationSet", {})) == [(pointer, None, [ours])]
+    assert _fields(_pause("argoproj.io", "ApplicationSet", {"ignoreApplicationDifferences": []})) == [
+        (pointer, [], [ours])
+    ]
+    theirs = {"name": "fable", "jsonPointers": ["/spec/syncPolicy"]}
+    assert _fields(_pause("argoproj.io", "ApplicationSet", {"ignoreApplicationDifferences": [theirs]})) == [
+        (pointer, [theirs], [theirs, ours])
+    ]
+
+
+@pytest.mark.parametrize("pointer", ["/spec/syncPolicy", "/spec/syncPolicy/automated"])
+def test_an_application_set_that_ignores_sync_policies_already_needs_nothing(pointer: str) -> None:
+    rules = [{"jqPathExpressions": [".spec.source"]}, {"jsonPointers": ["/metadata/labels", pointer]}]
+    assert _fields(_pause("argoproj.io", "ApplicationSet", {"ignoreApplicationDifferences": rules})) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"syncPolicy": {"applicationsSync": "create-only"}}, id="its policy may be overridden by flags"),
+        pytest.param(
+            {"ignoreApplicationDifferences": [{"jsonPointers": ["/spec/syncPolicy/retry"]}]}, id="another part of it"
+        ),
+    ],
+)
+def test_what_cannot_be_relied_on_is_no_pause_of_an_application_set(spec: JsonObject) -> None:
+    assert _fields(_pause("argoproj.io", "ApplicationSet", spec)) != []
+
+
+def test_an_application_set_with_a_rolling_sync_is_named_instead() -> None:
+    """It asks for the syncs of its Applications by itself, whatever their policies say."""
+    spec = {"strategy": {"type": "RollingSync", "rollingSync": {"steps": [{}]}}}
+    pause = _pause("argoproj.io", "ApplicationSet", spec)
+    assert pause.refusal is not None and pause.refusal.code == "can-wake" and not pause.fields
 
 
 def test_a_daemon_set_is_sent_where_no_node_is() -> None:

@@ -182,6 +182,13 @@ def test_reverters_are_read_from_their_marks(live: JsonObject, expected: tuple[R
         ("argoproj.io", "Application", {"syncPolicy": {"automated": {}}}, True),
         ("argoproj.io", "Application", {"syncPolicy": {"automated": {"selfHeal": True}}}, False),
         ("argoproj.io", "Application", {"syncPolicy": {"automated": {"selfHeal": True, "enabled": False}}}, True),
+        ("argoproj.io", "ApplicationSet", {}, False),
+        (
+            "argoproj.io",
+            "ApplicationSet",
+            {"ignoreApplicationDifferences": [{"jsonPointers": ["/spec/syncPolicy"]}]},
+            True,
+        ),
         ("kustomize.toolkit.fluxcd.io", "Kustomization", {}, False),
         ("kustomize.toolkit.fluxcd.io", "Kustomization", {"suspend": True}, True),
         ("helm.toolkit.fluxcd.io", "HelmRelease", {"suspend": False}, False),
@@ -192,4 +199,5 @@ def test_a_paused_owner_reverts_nothing(group: str, kind: str, spec: dict[str, A
     """Argo CD without self-heal and a suspended Flux leave a manual zero alone."""
     rules = plugins.kinds()[GroupKind(group, kind)]
     assert rules.is_paused is not None
-    assert rules.is_paused({"spec": spec}) is expected
+    head = {"apiVersion": rules.resource.api_version, "kind": kind, "metadata": {"name": "x", "namespace": "ns"}}
+    assert rules.is_paused({**head, "spec": spec}) is expected
