@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from orchestrator import guarding
 from orchestrator.core.drill import DrillReport, DrillStep
 from orchestrator.core.objects import SYSTEM_NAMESPACE
 from orchestrator.core.order import Order
@@ -95,6 +96,7 @@ class _Drill:
     cluster: str
     item: ItemPlan
     steps: list[DrillStep] = field(default_factory=list)
+    has_namespace: bool = True
 
     @property
     def writer(self) -> ClusterWriter:
@@ -114,6 +116,7 @@ class _Drill:
             guard = darkening.guard
             await self._try("guard", lambda: self.writer.apply(guard.policy, dry_run=True))
             await self._try("guard", lambda: self.writer.apply(guard.binding, dry_run=True))
+            await self._try("guard", self._admit_neutral)
         await self._ask("guard", _GUARD)
         for cut in darkening.cuts:
             patch = [{"op": "test", "path": "/metadata/uid", "value": cut.uid}, *cut.patch()]
@@ -138,10 +141,22 @@ class _Drill:
         except Conflict:
             return
         except NotFound:
+            self.has_namespace = False
             if not await self.writer.allows(Access("create", "", "namespaces")):
                 raise Forbidden(
                     f"{SYSTEM_NAMESPACE} is not there, and may not be created", hint="orchestrator fleet prepare"
                 ) from None
+
+    async def _admit_neutral(self) -> None:
+        """What has nothing to do with the model has to be admitted, or no guard could be proven; see `guarding`.
+
+        Where our namespace is not there yet, there is nowhere to try it.
+        """
+        if not self.has_namespace:
+            return
+        survey = await guarding.DryRunProver(self.session.clock).survey(self.writer)
+        if survey.refused:
+            raise ClusterError("; ".join(reason.message for reason in survey.refused), code="neutral-refused")
 
     async def _ask(self, step: StepName, accesses: tuple[Access, ...]) -> None:
         for access in accesses:

@@ -9,12 +9,12 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from tests.faults.behaviours import hang, reply, slowly, status
-from tests.faults.proxy import ApiServer, Mutate, is_watch, is_write
+from tests.faults.proxy import ApiServer, Mutate, is_review, is_watch, is_write
 from tests.faults.server import Behaviour, Connection, Seen
 
 Failing = Callable[[ApiServer], Mutate]
@@ -167,13 +167,28 @@ def truncated(api: ApiServer) -> Mutate:
 
 
 def forbidden(*verbs: str) -> Failing:
-    """403 to these verbs, whatever the object, also in a dry-run."""
+    """403 to these verbs, whatever the object, also in a dry-run; who asks whether they are permitted is told no.
 
-    def mutate(seen: Seen) -> Behaviour | None:
-        asked = Asked.of(seen)
-        return asked.denied if asked and asked.verb in verbs else None
+    Asking that is permitted to everybody, though it is a `create`.
+    """
 
-    return lambda api: mutate
+    def make(api: ApiServer) -> Mutate:
+        async def refuse(seen: Seen, connection: Connection) -> None:
+            whole = await api.answer(seen)
+            review = orjson.loads(whole.body)
+            if review["spec"]["resourceAttributes"]["verb"] in verbs:
+                review["status"] = {"allowed": False}
+            await reply(whole.status, review)(seen, connection)
+
+        def mutate(seen: Seen) -> Behaviour | None:
+            asked = Asked.of(seen)
+            if is_review(seen):
+                return refuse if asked and asked.plural == "selfsubjectaccessreviews" else None
+            return asked.denied if asked and asked.verb in verbs else None
+
+        return mutate
+
+    return make
 
 
 def not_served(group: str, *, listed: bool) -> Failing:
@@ -195,6 +210,30 @@ def not_served(group: str, *, listed: bool) -> Failing:
         return mutate
 
     return make
+
+
+def expiring_pages(gone: Behaviour) -> Failing:
+    """Every list comes in pages of one object, and no second page is ever given: as if its history were compacted."""
+
+    def make(api: ApiServer) -> Mutate:
+        async def first_object(seen: Seen, connection: Connection) -> None:
+            target = re.sub(r"(?<=[?&]limit=)\d+", "1", seen.target)
+            await api.pass_on(replace(seen, target=target), connection)
+
+        def mutate(seen: Seen) -> Behaviour | None:
+            if not is_list(seen) or "limit" not in seen.query:
+                return None
+            return gone if "continue" in seen.query else first_object
+
+        return mutate
+
+    return make
+
+
+def is_list(seen: Seen) -> bool:
+    """Whether a request lists objects."""
+    asked = Asked.of(seen)
+    return asked is not None and asked.verb == "list"
 
 
 def cut_watches(seconds: float) -> Failing:
@@ -226,7 +265,11 @@ def silent_watches(api: ApiServer) -> Mutate:
 
 
 class Token:
-    """What a proxy knows of credentials: each token `token-N` is good for some requests, then only a later one is."""
+    """What a proxy knows of credentials: each token `token-N` is good for some requests, then only a later one is.
+
+    Each is good for four times as many as the one before: a new token never runs out as soon as it is there, however
+    many requests were under way when the old one did.
+    """
 
     def __init__(self, uses: int) -> None:
         self._uses = uses
@@ -244,7 +287,7 @@ class Token:
             number = int(words.removeprefix("Bearer token-"))
             if number > latest:
                 latest, used = number, 0
-            if number < latest or used >= self._uses:
+            if number < latest or used >= self._uses * 4 ** (number - 1):
                 return refused
             used += 1
             return None

@@ -37,9 +37,14 @@ def is_watch(seen: Seen) -> bool:
     return seen.query.get("watch") == "true"
 
 
+def is_review(seen: Seen) -> bool:
+    """Whether a request asks who somebody is, or what is permitted: it is created, but never kept."""
+    return seen.path.startswith(_REVIEWS)
+
+
 def is_write(seen: Seen) -> bool:
-    """Whether a request would change something: no dry-run, and no review, which is created but never kept."""
-    return seen.method != "GET" and "dryRun" not in seen.query and not seen.path.startswith(_REVIEWS)
+    """Whether a request would change something: no dry-run, and no review."""
+    return seen.method != "GET" and "dryRun" not in seen.query and not is_review(seen)
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     width = max(len(cell.fault) for cell in cells)
     terminalreporter.section("every fault and every command")
-    terminalreporter.write_line(f"{'fault':{width}}  {'command':8}  {'verdict':11}  exit  seconds  reasons")
+    terminalreporter.write_line(f"{'fault':{width}}  {'command':14}  {'verdict':11}  exit  seconds  reasons")
     for cell in cells:
         terminalreporter.write_line(
-            f"{cell.fault:{width}}  {cell.command:8}  {cell.verdict:11}  {cell.exit:4}  {cell.seconds:7.1f}  "
+            f"{cell.fault:{width}}  {cell.command:14}  {cell.verdict:11}  {cell.exit:4}  {cell.seconds:7.1f}  "
             f"{', '.join(cell.codes)}{'  !!' if cell.problems else ''}"
         )

@@ -118,7 +118,7 @@ def plugin(*after_first: str) -> Any:
 def stale(stand: Stand, command: str) -> Iterator[failing.Failing]:
     """A cache that remembers the model switched off, while its pods are slow to go: a finalizer keeps them."""
     cache = failing.StaleReads()
-    if command not in ("disable", "takedown"):
+    if command not in _SWITCHING_OFF:
         stand.proxy.do(cache.remember(stand.proxy.api_server))
         stand.do("status", stand.kubeconfig())
         yield cache
@@ -158,7 +158,7 @@ def silence_with_pods(stand: Stand, command: str) -> Iterator[failing.Failing]:
 
         return mutate
 
-    if command in ("disable", "takedown"):
+    if command in _SWITCHING_OFF:
         thread.start()
     try:
         yield silent
@@ -221,6 +221,7 @@ def dead_webhook(stand: Stand, command: str) -> Iterator[None]:
             stand.planes.kubectl(stand.ill, "delete", "validatingwebhookconfiguration", f"dead-{stand.model}")
 
 
+_SWITCHING_OFF = ("disable", "takedown", "disable --hold")
 CONFLICT = status(409, "the object has been modified; please apply your changes to the latest version", "Conflict")
 GONE = status(410, "too old resource version", "Expired")
 LATER = status(429, "too many requests", "TooManyRequests", {"Retry-After": "1"})
@@ -243,15 +244,18 @@ FAULTS = {
         Fault("truncated bodies", failing.truncated),
         Fault("no JSON", failing.always(reply(200, b"<html>Welcome</html>", {"Content-Type": "text/html"}))),
         Fault("401, plugin refreshes", failing.Token(15), user=plugin()),
-        Fault("401, plugin hangs", failing.Token(15), user=plugin("exec sleep 1000")),
+        Fault("401, plugin hangs", failing.Token(15), user=plugin("exec sleep 1000"), patience=30),
         *(
             Fault(f"403 to {verb}", failing.forbidden(verb))
             for verb in ("get", "list", "watch", "create", "update", "patch", "delete")
         ),
         Fault("404 on apps", failing.not_served("apps", listed=True)),
         Fault("404 on apps, not listed", failing.not_served("apps", listed=False)),
+        Fault("404 on guards, not listed", failing.not_served("admissionregistration.k8s.io", listed=False)),
         Fault("409 to writes", failing.on_writes(CONFLICT)),
         Fault("410 once to each watch", failing.once(is_watch, lambda api: GONE)),
+        Fault("410 once to each list", failing.once(failing.is_list, lambda api: GONE)),
+        Fault("410 to each further page", failing.expiring_pages(GONE)),
         Fault("429 once to everything", failing.once(lambda seen: True, lambda api: LATER)),
         Fault("429 for ever", failing.always(LATER)),
         Fault("500 to writes", failing.on_writes(BROKEN)),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.faults.chains import Cell
 from tests.cluster.faults.conftest import Cells
-from tests.cluster.faults.expected import EXPECTED, LONGEST
+from tests.cluster.faults.expected import EXPECTED
 
 SAMPLE = (
     ("black hole", "takedown"),
@@ -23,4 +23,4 @@ def test_cell(cells: Cells, show: list[Cell], fault: str, command: str) -> None:
     show.append(cell)
     assert not cell.problems, cell.said
     assert not EXPECTED[fault][command].why_not(cell), cell.said
-    assert cell.seconds < LONGEST.get(fault, LONGEST[""]), cell.said
+    assert cell.seconds < cell.limit, cell.said
