@@ -12,6 +12,7 @@ SAMPLE = (
     ("black hole", "takedown"),
     ("black hole", "restore"),
     ("no JSON", "status"),
+    ("404 on apps, not listed", "drill"),
     ("reset from the first write on", "enable"),
 )
 
