@@ -81,6 +81,11 @@ def _out(code: str) -> dict[str, Expected]:
     return _each(_is("unreachable", 3, code))
 
 
+def _turned_away(code: str) -> dict[str, Expected]:
+    """Out of reach for whatever is asked; `fleet check` says rather that somebody is there, and has no answer for us."""
+    return _out(code) | {"fleet check": _is("unverified", 3, code)}
+
+
 def _when_writing(verdict: str, exit_code: int, *codes: str) -> dict[str, Expected]:
     """Only what changes something meets the fault."""
     return FINE | _each(_is(verdict, exit_code, *codes), WRITES)
@@ -109,8 +114,8 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "runs resume": _is("verified", 0, "lock-left") | _is("unreachable", 3, "unauthenticated"),
         "hold lift": _is("unreachable", 3, "unauthenticated") | _is("unreachable", 3, "timeout", "lock-left"),
     },
-    "403 to get": _out("forbidden") | {"fleet check": _is("unverified", 3, "forbidden")},
-    "403 to list": _out("forbidden") | {"fleet check": _is("unverified", 3, "forbidden")},
+    "403 to get": _turned_away("forbidden"),
+    "403 to list": _turned_away("forbidden"),
     "403 to watch": FINE
     | _each(_is("verified", 0, "not-watched"), SWITCHING_ON)
     | _each(_is("unverified", 3, "forbidden"), SWITCHING_OFF)
@@ -176,12 +181,12 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "410 once to each list": FINE,
     "410 to each further page": FINE,
     "429 once to everything": FINE,
-    "429 for ever": _out("overloaded"),
+    "429 for ever": _turned_away("overloaded"),
     "500 to writes": FINE
     | _each(_is("unreachable", 3, "timeout"), WRITES)
     | _each(_is("unreachable", 3, "deadline", "not-recorded"), ("takedown", "disable --hold")),
     "500 once to each write": FINE,
-    "503": _out("overloaded"),
+    "503": _turned_away("overloaded"),
     "watches cut each second": FINE,
     "a webhook that times out": FINE
     | _each(_is("failed", 1, "overloaded"), WRITES)
