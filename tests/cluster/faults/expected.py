@@ -82,7 +82,7 @@ def _out(code: str) -> dict[str, Expected]:
 
 
 def _turned_away(code: str) -> dict[str, Expected]:
-    """Out of reach for whatever is asked; `fleet check` says rather that somebody is there, and has no answer for us."""
+    """Out of reach for whatever is asked; `fleet check` says rather that it is there, and has no answer for us."""
     return _out(code) | {"fleet check": _is("unverified", 3, code)}
 
 
