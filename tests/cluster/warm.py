@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
@@ -82,6 +83,8 @@ class WarmCommandLine:
 
 
 _started: dict[int, WarmCommandLine] = {}
+_starting = threading.Lock()
+"""Tests may run commands from several threads."""
 
 
 def run_command(arguments: list[str], environment: dict[str, str], timeout: float) -> Done:
@@ -95,9 +98,10 @@ def run_command(arguments: list[str], environment: dict[str, str], timeout: floa
             env=environment,
             check=False,
         )
-    if os.getpid() not in _started:
-        _started[os.getpid()] = WarmCommandLine({"PATH": environment["PATH"], "HOME": "/nonexistent"})
-        atexit.register(_started[os.getpid()].close)
+    with _starting:
+        if os.getpid() not in _started:
+            _started[os.getpid()] = WarmCommandLine({"PATH": environment["PATH"], "HOME": "/nonexistent"})
+            atexit.register(_started[os.getpid()].close)
     return _started[os.getpid()].run(arguments, environment, timeout)
 
 
