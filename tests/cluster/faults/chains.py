@@ -125,7 +125,12 @@ class Chain:
             self._stand.write()
         done, seconds, untruths = self._under_fault(command)
         told = refusal_of(done) or told_of(done, self._stand.model).get(self._stand.ill, NOTHING)
-        problems = [*untruths, *self._healthy_undone(done), *self._untold_locks(done, told), *self._heal(command)]
+        problems = [
+            *untruths,
+            *self._healthy_undone(done),
+            *self._untold_locks(done, told),
+            *self._heal(command, _run_of(done)),
+        ]
         said = f"{done.stderr[-1500:]}\n{done.stdout[-3000:]}\n{len(self._stand.proxy.requests)} requests"
         ended = (told.verdict, told.codes, done.code, seconds, self._limit(command))
         return Cell(self._fault.name, command, *ended, tuple(problems), said)
@@ -180,15 +185,18 @@ class Chain:
 
     def _untold_locks(self, done: Finished, told: Told) -> Iterator[str]:
         """Locks that the command left behind without a word."""
-        run = json.loads(done.stdout).get("run")
+        run = _run_of(done)
         for cluster in self._stand.planes.clusters:
             if cluster == self._stand.ill and "lock-left" in told.codes:
                 continue
             if any(run and run in holder for holder in self._stand.locks(cluster).values()):
                 yield f"a lock is left in {cluster}, and nothing says so"
 
-    def _heal(self, command: str) -> Iterator[str]:
-        """Why the same command over healthy ways does not end well; nothing of the fault may stand in its way."""
+    def _heal(self, command: str, before: str) -> Iterator[str]:
+        """Why the same command over healthy ways does not end well; nothing of the fault may stand in its way.
+
+        `before` is the run under the fault: where nothing is left to do, resuming it tells its own result once more.
+        """
         stand = self._stand
         if command == "hold lift" and not any(map(stand.holds, stand.planes.clusters)):
             # Nothing is left that could be lifted again: a hold is found by what it left in the clusters.
@@ -200,7 +208,7 @@ class Chain:
             yield f"did not heal: exit {done.code}: {done.stderr[-1000:]}{done.stdout[-2000:]}"
             return
         told = told_of(done, stand.model)
-        run = json.loads(done.stdout).get("run")
+        run = _run_of(done)
         for cluster in stand.planes.clusters:
             one = told.get(cluster, NOTHING)
             # What is to change something names no cluster where nothing is left to change.
@@ -209,6 +217,12 @@ class Chain:
             elif why := stand.truth(cluster, command, one):
                 yield f"FALSE {one.verdict.upper()} in {cluster} when healed: {why}"
             # Where nothing was left to do, no lock was taken, and one that the fault left stands until it expires.
-            if locks := [name for name, holder in stand.locks(cluster).items() if run and run in holder]:
+            if locks := [
+                name for name, holder in stand.locks(cluster).items() if run not in ("", before) and run in holder
+            ]:
                 yield f"locks left in {cluster} by who healed it: {', '.join(locks)}"
             stand.clear_locks(cluster)
+
+
+def _run_of(done: Finished) -> str:
+    return json.loads(done.stdout).get("run") or ""
