@@ -119,6 +119,8 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "403 to watch": FINE
     | _each(_is("verified", 0, "not-watched"), SWITCHING_ON)
     | _each(_is("unverified", 3, "forbidden"), SWITCHING_OFF)
+    # What the run that was cut off had sent has become healthy meanwhile: there is nothing left to watch for.
+    | {"runs resume": _is("verified", 0)}
     | LACKING,
     # What was taken dark without a record cannot be restored, whatever the way is like afterwards.
     "403 to create": _without(FINE, "restore", "hold lift")
@@ -129,9 +131,10 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "disable --hold": _is("unverified", 3, "forbidden", "guard-absent", "not-recorded"),
         "verify --order": _is("unverified", 3, "guard-absent"),
     },
-    # Locks are updated: one that may not be is neither given back, nor taken from a run that died.
+    # Locks are updated: one that may not be is neither given back nor taken from a run that died, and a run that needs
+    # it for longer than ten seconds cannot renew it.
     "403 to update": FINE
-    | _each(_is("verified", 0, "lock-left"), WRITES)
+    | _each(_is("verified", 0, "lock-left") | _is("failed", 1, "forbidden", "lock-left"), WRITES)
     | LACKING
     | {"runs resume": _is("refused", 4, "locked")},
     "403 to delete": FINE
@@ -160,6 +163,8 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "apply": _is("refused", 4),
         "runs resume": _is("refused", 4),
         "drill": _is("would fail", 3, "neutral-refused"),
+        "restore": _is("failed", 1, "progress-deadline", "missing"),
+        "hold lift": _is("failed", 1, "progress-deadline", "missing"),
         "disable": _is("residue", 3, "stray"),
         "takedown": _is("unverified", 3, "guard-absent"),
         "disable --hold": _is("unverified", 3, "guard-absent"),
@@ -176,6 +181,7 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         "verify --order": _is("unverified", 3, "guard-absent"),
     },
     "409 to writes": _when_writing("unreachable", 3, "lock-contradiction")
+    | {"runs resume": _is("refused", 4, "locked")}
     | _each(_is("failed", 1, "not-scaled", "conflict"), ("takedown", "disable --hold")),
     "410 once to each watch": FINE,
     "410 once to each list": FINE,
