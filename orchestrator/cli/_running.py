@@ -60,7 +60,7 @@ def _run(story: Coroutine[Any, Any, Answer]) -> Answer:
 def point_to_resumption(run: str) -> None:
     """Say on stderr by which command an interrupted run goes on; nothing where it has left nothing."""
     from orchestrator.cli._settings import Settings, state_directory
-    from orchestrator.workflow.runs import resume_command
+    from orchestrator.workflow.run_reports import resume_command
 
     if not (state_directory() / "runs" / run).is_dir():
         return

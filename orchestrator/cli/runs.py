@@ -75,7 +75,8 @@ def show(*, run: str | None, last: bool, form: str) -> int:
     from orchestrator.cli._render import print_document
     from orchestrator.cli._run_tables import print_run
     from orchestrator.cli._settings import state_directory
-    from orchestrator.workflow.runs import find_run, report_run
+    from orchestrator.workflow.run_reports import report_run
+    from orchestrator.workflow.runs import find_run
 
     state = state_directory()
     found = report_run(state, find_run(state, _given(run, last=last)), explains=_options.asks_for_explanation())

@@ -88,8 +88,7 @@ class DarkItem:
             self._fail(met)
         except Exception as error:
             self._fail(error)
-        told = concluding.told(self._result)
-        self._result = replace(told, changed=bool(self._sender.sent), guard=self._guard.status)
+        self._result = replace(concluding.told(self._result), changed=bool(self._sender.sent), guard=self._guard.status)
         self._sender.emit(EventType.ITEM_ENDED, concluding.ending(self._result))
         return self._result
 

@@ -19,7 +19,8 @@ from orchestrator.workflow.about import local_user
 from orchestrator.workflow.contexts import fleet_of_contexts
 from orchestrator.workflow.going_on import kubeconfig_of, timeouts_of
 from orchestrator.workflow.judging import take_status
-from orchestrator.workflow.runs import KeptRun, left_of, next_steps, read_kept
+from orchestrator.workflow.run_reports import left_of, next_steps
+from orchestrator.workflow.runs import KeptRun, read_kept
 from orchestrator.workflow.session import Session, load_workspace, open_session
 
 _Lock = tuple[str, str]

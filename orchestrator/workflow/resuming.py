@@ -24,7 +24,8 @@ from orchestrator.workflow.asking import command_line_of
 from orchestrator.workflow.going_on import GoingOn, kubeconfig_of, timeouts_of
 from orchestrator.workflow.replanning import refuse_changed, replan
 from orchestrator.workflow.resuming_orders import resume_order
-from orchestrator.workflow.runs import KeptRun, chain_of, is_rolled_back
+from orchestrator.workflow.run_reports import is_rolled_back
+from orchestrator.workflow.runs import KeptRun, chain_of
 from orchestrator.workflow.session import Session, load_workspace, open_session
 
 _WAIT_FOR_UNKNOWN = LEASE_SECONDS + 15

@@ -5,7 +5,6 @@ It looks at the state folder alone. What it reads there may be torn, changed or 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,26 +13,16 @@ from typing import Any
 
 from orchestrator import evidence
 from orchestrator.core.events import EventType
-from orchestrator.core.explaining import of_verdict
 from orchestrator.core.objects import JsonObject, dig
 from orchestrator.core.result import Outcome
 from orchestrator.core.run_report import (
-    ExplainedVerdict,
-    LeftItem,
     RunEntry,
     RunList,
-    RunReport,
     RunState,
-    TimelineEntry,
 )
 from orchestrator.core.text import printable
 from orchestrator.errors import UsageError
-from orchestrator.evidence.bundle import gaps_of
-from orchestrator.evidence.report.recorded import read_recorded
-from orchestrator.evidence.telling import words_of
-from orchestrator.execution.begun import begun_by
 from orchestrator.workflow.asked import UNBEGUN, Asked, from_kept
-from orchestrator.workflow.asking import command_line_of
 from orchestrator.workflow.processes import lives
 
 _NOTHING_KEPT = "$ORCHESTRATOR_STATE says where runs are kept; a run that had nothing to do leaves nothing"
@@ -115,104 +104,6 @@ def chain_of(state: Path, run: str) -> tuple[KeptRun, ...]:
     return tuple(chain)
 
 
-def report_run(state: Path, run: str, *, explains: bool = False) -> RunReport:
-    """What one run was to do, what happened, what is missing, what to do next. Raises UsageError.
-
-    With `explains` also on what its verdicts rested.
-    """
-    kept = read_kept(state, run)
-    records = kept.record.journal.records
-    return RunReport(
-        run=kept.entry,
-        scope=tuple(_scope_words(kept.record.about)),
-        timeline=tuple(
-            TimelineEntry(
-                at=one.event.at,
-                cluster=_safe(one.event.cluster),
-                model=_safe(one.event.model),
-                step=_safe(one.event.step),
-                words=words_of(one.event),
-            )
-            for one in records
-        ),
-        left=left_of(kept),
-        verdicts=_explained(kept.record) if explains else (),
-        gaps=gaps_of(kept.record),
-        next=next_steps(kept),
-    )
-
-
-def _explained(record: evidence.RunRecord) -> tuple[ExplainedVerdict, ...]:
-    """By the reasons that the run kept; what was found right there only the run itself could tell."""
-    return tuple(
-        ExplainedVerdict(
-            model=one.model,
-            cluster=one.cluster,
-            verdict=one.verdict,
-            explanation=of_verdict(one.verdict, one.reasons),
-        )
-        for one in read_recorded(record).items
-    )
-
-
-def left_of(kept: KeptRun) -> tuple[LeftItem, ...]:
-    """Every model in every cluster that the run had begun, by its journal."""
-    records = kept.record.journal.records
-    begun = begun_by(one.event for one in records)
-    verdicts: dict[tuple[str | None, str | None], str] = {}
-    going_back = set()
-    for one in records:
-        key = (one.event.cluster, one.event.model)
-        if one.event.type is EventType.ITEM_ENDED:
-            verdicts[key] = str(one.event.data.get("verdict"))
-        elif one.event.type is EventType.ROLLING_BACK and one.event.cluster:
-            going_back.add(key)
-            verdicts.pop(key, None)
-    return tuple(
-        LeftItem(
-            model=printable(model, 100),
-            cluster=printable(cluster, 100),
-            sent=tuple(printable(f"{one.verb} {one.object}", 300) for one in item.attempts),
-            unanswered=tuple(printable(f"{one.verb} {one.object}", 300) for one in item.attempts if not one.answered),
-            verdict=verdicts.get((cluster, model)),
-            rolling_back=(cluster, model) in going_back,
-        )
-        for (cluster, model), item in sorted(begun.items.items())
-    )
-
-
-def next_steps(kept: KeptRun) -> tuple[str, ...]:
-    """The commands by which somebody goes on from here."""
-    entry = kept.entry
-    again = (command_line_of(kept.asked),) if kept.asked else ()
-    match entry.state:
-        case RunState.RUNNING:
-            return (f"kill -INT {kept.pid}", "orchestrator runs list") if kept.pid else ("orchestrator runs list",)
-        case RunState.ABORTED:
-            return again
-        case RunState.ENDED if entry.outcome in (Outcome.VERIFIED, Outcome.LATE):
-            return (f"orchestrator evidence export {entry.run} --key FILE",)
-    if entry.continued_by is not None:
-        return (f"orchestrator runs show {entry.continued_by}",)
-    if kept.asked is None or is_rolled_back(kept):
-        return again
-    return (resume_command(entry.run, entry.workspace), f"orchestrator runs abort {entry.run}")
-
-
-def is_rolled_back(kept: KeptRun) -> bool:
-    """Whether the run failed, took everything back and came to its end."""
-    decided = any(
-        one.event.type is EventType.ROLLING_BACK and one.event.cluster is None for one in kept.record.journal.records
-    )
-    return kept.entry.state is RunState.ENDED and decided
-
-
-def resume_command(run: str, workspace: str | None) -> str:
-    """The exact command line that goes on with a run, quoted for a shell."""
-    place = f"-C {shlex.quote(workspace)} " if workspace else ""
-    return f"orchestrator {place}runs resume {run}"
-
-
 def _successors(state: Path, names: Iterable[str]) -> dict[str, str]:
     """By run: the newest one that says that it continues it."""
     found: dict[str, str] = {}
@@ -243,16 +134,16 @@ def _entry(state: Path, run: str, after: str | None, record: evidence.RunRecord 
     code = dig(result, "exitCode")
     return RunEntry(
         run=run,
-        action=_safe(dig(about, "action") or dig(result, "action")),
-        name=_safe(dig(about, "orderName") or dig(about, "name")),
-        models=tuple(printable(name, 100) for name in _listed(dig(about, "models")) if isinstance(name, str)),
+        action=harmless(dig(about, "action") or dig(result, "action")),
+        name=harmless(dig(about, "orderName") or dig(about, "name")),
+        models=tuple(printable(name, 100) for name in listed(dig(about, "models")) if isinstance(name, str)),
         state=stage,
         outcome=_outcome(dig(result, "outcome")),
         exit_code=code if isinstance(code, int) else None,
         started=started,
         ended=ended,
-        user=_safe(dig(about, "localUser")),
-        workspace=_safe(dig(request, "asked", "workspace"), 1000),
+        user=harmless(dig(about, "localUser")),
+        workspace=harmless(dig(request, "asked", "workspace"), 1000),
         continues=_continued(about, run),
         continued_by=after,
     )
@@ -277,16 +168,6 @@ def _stage(
     return (RunState.UNKNOWN if alive is None else RunState.DIED), last.at if last else None
 
 
-def _scope_words(about: JsonObject | None) -> Iterable[str]:
-    for wave in _listed(dig(about, "scope")):
-        clusters = ", ".join(map(str, _listed(dig(wave, "clusters"))))
-        away = ", ".join(map(str, _listed(dig(wave, "unreachable"))))
-        yield printable(
-            f"{dig(wave, 'step')}: {clusters or 'no cluster'}" + (f"; out of reach: {away}" if away else "")
-        )
-        yield from (printable(words, 400) for words in _listed(dig(wave, "words")))
-
-
 def _outcome(value: object) -> Outcome | None:
     try:
         return Outcome(str(value))
@@ -294,11 +175,13 @@ def _outcome(value: object) -> Outcome | None:
         return None
 
 
-def _listed(value: object) -> list[Any]:
+def listed(value: object) -> list[Any]:
+    """A list as it was kept; an empty one for anything else."""
     return value if isinstance(value, list) else []
 
 
-def _safe(value: object, limit: int = 200) -> str | None:
+def harmless(value: object, limit: int = 200) -> str | None:
+    """A text as it was kept, safe to be printed; None for anything else."""
     return printable(value, limit) if isinstance(value, str) else None
 
 

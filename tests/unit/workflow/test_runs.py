@@ -26,7 +26,8 @@ from orchestrator.workflow import processes
 from orchestrator.workflow.applying import RunRequest, keeping_refusal
 from orchestrator.workflow.asked import Asked, CommandTask, from_kept, to_kept
 from orchestrator.workflow.resuming import Resumption, find_resumption
-from orchestrator.workflow.runs import chain_of, find_run, list_runs, read_kept, report_run
+from orchestrator.workflow.run_reports import report_run
+from orchestrator.workflow.runs import chain_of, find_run, list_runs, read_kept
 
 FIRST, SECOND, THIRD = "20261123T204500Z-3f9a", "20261123T204600Z-77aa", "20261123T204700Z-3f00"
 
@@ -189,7 +190,8 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, dead: di
     (directory / name).unlink(missing_ok=True)
     os.mkfifo(directory / name)
     looking = (
-        "import sys\nfrom pathlib import Path\nfrom orchestrator.workflow.runs import list_runs, report_run\n"
+        "import sys\nfrom pathlib import Path\nfrom orchestrator.workflow.run_reports import report_run\n"
+        "from orchestrator.workflow.runs import list_runs\n"
         "from orchestrator import evidence\nfrom orchestrator.core.events import Event, EventType\n"
         "from datetime import UTC, datetime\n"
         "state, run = Path(sys.argv[1]), sys.argv[2]\nlist_runs(state, 5)\nreport_run(state, run)\n"
