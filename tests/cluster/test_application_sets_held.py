@@ -60,17 +60,26 @@ def make_application_set(stage: Responder, **spec: Any) -> None:
 
 @contextmanager
 def controller(stage: Responder) -> Iterator[list[str]]:
-    """Puts the Application's sync policy back to the template's, as often as it finds another; what it put back."""
+    """Puts the Application's sync policy back to the template's, as often as it finds another; what it put back.
+
+    As its writes are bound to a version, it puts nothing back of what was written while it looked.
+    """
     done, undone = threading.Event(), []
 
     def reconcile() -> None:
         while not done.wait(0.2):
-            now = _read(stage, *APPLICATION)["spec"]["syncPolicy"]["automated"]
-            if now != AUTOMATED and not _ignores_sync_policies(stage):
-                patch = json.dumps([{"op": "replace", "path": "/spec/syncPolicy/automated", "value": AUTOMATED}])
-                stage.admin.kubectl("patch", *APPLICATION, "-n", stage.admin.prefix, "--type=json", "-p", patch,
-                                    "--field-manager=argocd-applicationset-controller")  # fmt: skip
-                undone.append(json.dumps(now))
+            found = _read(stage, *APPLICATION)
+            now = found["spec"]["syncPolicy"]["automated"]
+            if (
+                now == AUTOMATED
+                or _ignores_sync_policies(stage)
+                or _version(_read(stage, *APPLICATION)) != _version(found)
+            ):
+                continue
+            patch = json.dumps([{"op": "replace", "path": "/spec/syncPolicy/automated", "value": AUTOMATED}])
+            stage.admin.kubectl("patch", *APPLICATION, "-n", stage.admin.prefix, "--type=json", "-p", patch,
+                                "--field-manager=argocd-applicationset-controller")  # fmt: skip
+            undone.append(json.dumps(now))
 
     loop = threading.Thread(target=reconcile)
     loop.start()
