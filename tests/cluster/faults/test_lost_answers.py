@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.conftest import ControlPlanes
 from tests.cluster.faults.every_fault import standing
 from tests.cluster.faults.stand import Stand
+from tests.cluster.faults.telling import told_of
 from tests.faults import failing
 from tests.faults.behaviours import reset
 from tests.faults.failing import Asked
@@ -35,7 +36,8 @@ def lose(stand: Stand, command: str, when: str) -> set[tuple[str, str]]:
     stand.proxy.do(failing.once(is_write, behave)(stand.proxy.api_server))
     done = stand.do(command, stand.kubeconfig()).expect(0)
     assert {item["verdict"] for item in done.json["items"]} == {"verified"}
-    assert [stand.truth(cluster, command) for cluster in stand.planes.clusters] == [""] * 3
+    told = told_of(done, stand.model)
+    assert [stand.truth(cluster, command, told[cluster]) for cluster in stand.planes.clusters] == [""] * 3
     written = (Asked.of(seen) for seen in stand.proxy.requests if is_write(seen))
     return {(asked.verb, asked.plural) for asked in written if asked}
 
