@@ -20,6 +20,8 @@ from types import FrameType
 PYTEST = (sys.executable, "-m", "pytest")
 NO_TESTS = 5
 """pytest's exit code for an empty selection."""
+WITH_THE_FIRST = ("counted", "restoring")
+"""Folders of `tests/cluster` that run with the first half, so that both take about as long."""
 TEARDOWN_SECONDS = 120
 """How long a half that is stopped may take to end its control planes."""
 ALONE = frozenset({"--pdb", "-s", "--capture=no", "--collect-only", "--co"})
@@ -28,9 +30,10 @@ ALONE = frozenset({"--pdb", "-s", "--capture=no", "--collect-only", "--co"})
 def halves(tests: Path) -> tuple[list[str], list[str]]:
     """The command line's tests, which take longest, and everything else; both by what lies in the folder now."""
     cluster = tests / "cluster"
-    first = sorted(cluster.glob("test_*.py"))
-    folders = sorted(one for one in (*tests.iterdir(), *cluster.iterdir()) if one.is_dir() and one != cluster)
-    rest = [*sorted(tests.glob("test_*.py")), *(one for one in folders if any(one.rglob("test_*.py")))]
+    places = (*tests.iterdir(), *cluster.iterdir())
+    folders = sorted(one for one in places if one.is_dir() and one != cluster and any(one.rglob("test_*.py")))
+    first = [*sorted(cluster.glob("test_*.py")), *(one for one in folders if one.name in WITH_THE_FIRST)]
+    rest = [*sorted(tests.glob("test_*.py")), *(one for one in folders if one.name not in WITH_THE_FIRST)]
     return [str(path) for path in first], [str(path) for path in rest]
 
 
