@@ -7,13 +7,14 @@ has not yet heard that it is gone, is tried again for a while.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestrator import plugins
 from orchestrator.core.comparison import differences
 from orchestrator.core.holds import RestoreRecord
-from orchestrator.core.objects import JsonObject, dig
+from orchestrator.core.objects import JsonObject, ObjectRef, dig
 from orchestrator.errors import ClusterError, Conflict
 from orchestrator.execution import changes
 from orchestrator.execution.observing import observe
@@ -35,6 +36,7 @@ _OWN_TO_THE_SERVER: Final = (
 _GUARD_LINGERS: Final = 15.0
 """Seconds after its deletion in which an API server may still enforce a policy; they load them asynchronously."""
 _PAUSE: Final = 0.25
+_GUARD: Final = re.compile(r"ValidatingAdmissionPolicy '(orchestrator\.guard\.[^']+)'")
 
 
 def wakes(record: RestoreRecord) -> bool:
@@ -122,18 +124,31 @@ async def make_again(sender: Sender, record: RestoreRecord) -> bool:
 
 
 async def once_admitted(sender: Sender, digests: Iterable[str], write: Callable[[], Awaitable[T]]) -> T:
-    """The result of a write, tried again while the guards of these digests, which are deleted, still refuse it."""
+    """The result of a write, tried again while a guard that is deleted still refuses it: of these digests, or any."""
     clock = sender.ports.clock
     ends = clock.elapsed() + _GUARD_LINGERS
     while True:
         try:
             return await write()
         except ClusterError as error:
-            # The API server names the policy that refuses, and ours carries the digest in its name.
-            is_ours = any(digest[:16] in error.message for digest in digests)
-            if not is_ours or clock.elapsed() >= ends:
+            if clock.elapsed() >= ends or not await _lingers(sender, error, digests):
                 raise
         await clock.sleep(_PAUSE)
+
+
+async def _lingers(sender: Sender, error: ClusterError, digests: Iterable[str]) -> bool:
+    """Whether a guard refuses that is gone already: an API server names the policy, ours has the digest in its name.
+
+    Another order over the model may have been lifted a moment ago: of its guard only the API server tells.
+    """
+    if any(digest[:16] in error.message for digest in digests):
+        return True
+    name = _GUARD.search(error.message)
+    return name is not None and await sender.ports.writer.get(_policy(name[1])) is None
+
+
+def _policy(name: str) -> ObjectRef:
+    return ObjectRef("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", name)
 
 
 def _tokens(pointer: str) -> list[str]:
