@@ -112,6 +112,7 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
     from orchestrator.cli._render import print_result
     from orchestrator.cli._running import act
     from orchestrator.cli._settings import state_directory
+    from orchestrator.core.explaining import explained
     from orchestrator.core.result import RunResult
     from orchestrator.workflow.resuming import find_resumption
     from orchestrator.workflow.runs import find_run
@@ -120,7 +121,7 @@ def resume(settings: Settings, /, *, run: str | None, last: bool, confirm: str |
     found = find_resumption(state, find_run(state, _given(run, last=last)), settings.workspace)
     if isinstance(found, RunResult):
         click.echo(f"run {found.run} ended {found.outcome}: nothing is left to do", err=True)
-        return print_result(found, form)
+        return print_result(explained(found) if _options.asks_for_explanation() else found, form)
     click.echo(f"going on with run {found.last.entry.run}", err=True)
     for doubt in found.doubts:
         click.echo(f"  {printable(doubt, 400)}: what it alone knows is not rolled back", err=True)

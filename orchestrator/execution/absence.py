@@ -74,18 +74,19 @@ class Absence:
         self.doubts: tuple[Reason, ...] = ()
         """Why absence is not proven, whatever is seen."""
 
-    async def stop_strays(self, known: Collection[ObjectRef] = ()) -> None:
-        """Search everywhere and stop what owns what is found; `known` are stopped already."""
+    async def stop_strays(self, known: Collection[ObjectRef] = ()) -> bool:
+        """Search everywhere and stop what owns what is found; `known` are stopped already. Whether it was answered."""
         self._searched_at = self._ports.clock.elapsed()
         self._known.update(known)
         traces = await self._search()
         if traces is None:
-            return
+            return False
         for reason in traces.unseen:
             if reason.field == "workloads":
                 self._steps.note(reason)
         self._halted = await self._strays.halt(traces, (*known, *self.owners))
         self.owners.update(self._halted.owners)
+        return True
 
     async def delete_unowned(self) -> None:
         """Delete pods that nothing else ends, and the records of pods that have ended.
@@ -153,7 +154,9 @@ class Absence:
         would start as soon as the guard is gone.
         """
         before = {*self._known, *self._named, *self.owners}
-        await self.stop_strays()
+        if not await self.stop_strays():
+            words = "what came before the guard worked could not be searched for"
+            self.doubts = (*self.doubts, Reason(code="not-searched", message=words))
         if not self.owners.keys() - before:
             return False
         await self.guard_owners()

@@ -25,31 +25,12 @@ STALE_PLAN = Reason(
 
 def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) -> ResultItem:
     """An item of which nothing was seen."""
-    return ResultItem(
-        model=item.subject.model.name,
-        cluster=cluster.name,
-        region=cluster.region,
-        country=cluster.country,
-        want=item.want,
-        state=State.UNKNOWN,
-        verdict=verdict,
-        reasons=reasons,
-        holds=item.held_by,
-    )
+    return replace(_unseen(item.subject.model.name, cluster, item.want, verdict, *reasons), holds=item.held_by)
 
 
 def unreachable(model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
     """A model in a cluster that gave no answer that can be trusted when the plan was made."""
-    return ResultItem(
-        model=model,
-        cluster=cluster.name,
-        region=cluster.region,
-        country=cluster.country,
-        want=want,
-        state=State.UNKNOWN,
-        verdict=Verdict.UNREACHABLE,
-        reasons=(reason,),
-    )
+    return _unseen(model, cluster, want, Verdict.UNREACHABLE, reason)
 
 
 def held_since(cluster: Cluster, hold: Hold) -> ResultItem:
@@ -58,16 +39,20 @@ def held_since(cluster: Cluster, hold: Hold) -> ResultItem:
         f"a takedown of {printable(hold.name, 100)} had kept its hold here as the lift came, and gives back what it "
         "took as far as it is not cut off; next: `orchestrator restore --order FILE`, once it has ended"
     )
+    reason = Reason(code="not-restored", message=words)
+    return replace(_unseen(hold.model, cluster, Want.ENABLED, Verdict.UNVERIFIED, reason), holds=(hold.name,))
+
+
+def _unseen(model: str, cluster: Cluster, want: Want, verdict: Verdict, *reasons: Reason) -> ResultItem:
     return ResultItem(
-        model=hold.model,
+        model=model,
         cluster=cluster.name,
         region=cluster.region,
         country=cluster.country,
-        want=Want.ENABLED,
+        want=want,
         state=State.UNKNOWN,
-        verdict=Verdict.UNVERIFIED,
-        reasons=(Reason(code="not-restored", message=words),),
-        holds=(hold.name,),
+        verdict=verdict,
+        reasons=reasons,
     )
 
 

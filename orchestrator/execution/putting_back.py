@@ -143,12 +143,14 @@ async def _lingers(sender: Sender, error: ClusterError, digests: Iterable[str]) 
     """
     if any(digest[:16] in error.message for digest in digests):
         return True
-    name = _GUARD.search(error.message)
-    return name is not None and await sender.ports.writer.get(_policy(name[1])) is None
-
-
-def _policy(name: str) -> ObjectRef:
-    return ObjectRef("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", name)
+    named = _GUARD.search(error.message)
+    if named is None:
+        return False
+    policy = ObjectRef("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", named[1])
+    try:
+        return await sender.ports.writer.get(policy) is None
+    except ClusterError:  # what was refused is told, not what could not be found out about it
+        return False
 
 
 def _tokens(pointer: str) -> list[str]:

@@ -18,7 +18,7 @@ from orchestrator.core.holds import Hold, Lift
 from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan, WavePlan
 from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.core.text import printable
-from orchestrator.core.verdict import Reason, State, Verdict
+from orchestrator.core.verdict import Reason, Verdict
 from orchestrator.errors import ClusterError, RefusedError
 from orchestrator.execution import concluding
 from orchestrator.execution.lifting import holds_under, write_lift
@@ -222,19 +222,7 @@ class _Restore:
                     concluding.held_since(part.cluster, hold) for hold in self._held_since.get(part.cluster.name, ())
                 ]
             for cluster, reason in wave.unreachable:
-                items += [
-                    ResultItem(
-                        model=model,
-                        cluster=cluster.name,
-                        region=cluster.region,
-                        country=cluster.country,
-                        want=wave.want,
-                        state=State.UNKNOWN,
-                        verdict=Verdict.UNREACHABLE,
-                        reasons=(reason,),
-                    )
-                    for model in wave.models
-                ]
+                items += [concluding.unreachable(model, cluster, wave.want, reason) for model in wave.models]
         return tuple(items)
 
     def _not_run(self, part: ClusterPlan) -> list[ResultItem]:

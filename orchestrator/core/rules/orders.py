@@ -22,6 +22,7 @@ ORDERS: Final = {
     "guard-harms": "A guard must admit what is none of its business; ours did not, so it is unbound.",
     "guard-impossible": "A guard must fit what an API server carries and miss nothing; none such can be drawn here.",
     "guard-missing": "The guard's policy and its binding must both be there and not be deleted.",
+    "not-searched": "After the guard was proven, every workload of the model must be searched for once more.",
     "guard-narrow": "The guard must name every workload of the model; of this one only the pods are refused.",
     "guard-tampered": "A guard that somebody deletes or changes is bound again at once, and that is kept on record.",
     "guard-unbound": "A guard that refuses what is none of its business is unbound at once.",

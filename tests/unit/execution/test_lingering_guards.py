@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.core.objects import JsonObject, ObjectRef
-from orchestrator.errors import Invalid
+from orchestrator.errors import Forbidden, Invalid
 from orchestrator.execution.putting_back import once_admitted
 from orchestrator.execution.sending import Sender
 
@@ -61,3 +61,13 @@ async def test_what_stands_and_what_is_none_of_ours_is_refused_at_once(message: 
     with pytest.raises(Invalid):
         await once_admitted(_sender(server), (), server.write)
     assert server.writes == 1
+
+
+async def test_what_was_refused_is_told_where_nobody_may_look_at_guards() -> None:
+    class Closed(Server):
+        async def get(self, ref: ObjectRef) -> JsonObject | None:
+            raise Forbidden("may not get policies")
+
+    server = Closed(REFUSED, stands=False)
+    with pytest.raises(Invalid):
+        await once_admitted(_sender(server), (), server.write)
