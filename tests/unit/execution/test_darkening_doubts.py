@@ -13,7 +13,7 @@ from orchestrator.core.objects import JsonObject, ObjectRef, ref_of
 from orchestrator.core.observation import PodTrace, Traces
 from orchestrator.core.plan import Plan
 from orchestrator.core.verdict import Verdict
-from orchestrator.errors import Forbidden
+from orchestrator.errors import Forbidden, Unreachable
 from orchestrator.execution.keeping import KEPT_FOR
 from tests.unit.execution.doubles import WORKLOAD
 from tests.unit.execution.test_darkening import DIGEST, DarkWorld, darkening, replicas_in
@@ -48,6 +48,22 @@ async def test_a_node_that_fell_silent_after_the_search_leaves_its_pods_unproven
     world = world_with_pod_on_node()
     world.clusters["a"]._store(NODE, node(ready=True))
     assert (await world.take_one_dark()).verdict is Verdict.VERIFIED
+
+
+async def test_a_last_search_that_is_not_answered_leaves_absence_unproven() -> None:
+    """What came between the first search and the guard would start as soon as the guard is gone."""
+    world = DarkWorld("a")
+    answers, first = world.verifier.search, []
+
+    async def search(*asked: Any) -> Traces:
+        first.append(asked)
+        if len(first) > 1:
+            raise Unreachable("no answer")
+        return await answers(*asked)
+
+    world.verifier.search = search  # type: ignore[method-assign]
+    item = await world.take_one_dark()
+    assert (item.verdict, "not-searched" in codes(item)) == (Verdict.UNVERIFIED, True)
 
 
 async def test_a_node_whose_object_is_gone_or_cannot_be_read_proves_nothing() -> None:
