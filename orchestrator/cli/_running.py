@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.core.events import Event
 
 Answer = TypeVar("Answer")
+_COLLECTING = (20_000, 20, 50)
+"""New objects until the collector looks at the young ones, and how many such looks until it looks at older ones."""
 
 
 def run(story: Coroutine[Any, Any, Answer]) -> Answer:
@@ -50,6 +53,10 @@ def _run(story: Coroutine[Any, Any, Answer]) -> Answer:
         runs = asyncio.run
     else:
         runs = uvloop.run
+    # What is there by now stays to the end, and what a thousand clusters bring stays long: a collector that looks for
+    # garbage after every 700 objects would look through all of it again and again.
+    gc.freeze()
+    gc.set_threshold(*_COLLECTING)
     try:
         return runs(story)
     finally:

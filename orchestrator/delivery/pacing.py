@@ -1,8 +1,9 @@
-"""Opens connections to a thousand clusters no faster than this machine can shake hands.
+"""Begins requests and connections to a thousand clusters no faster than this machine can carry them.
 
-A handshake costs a millisecond of a core on either side. Ten thousand begun at once would all take longer than the
-time-out of one, and clusters that are well would pass for unreachable. So they begin one handful at a time, the next
-when the event loop comes round to it: a busy machine begins fewer, and a silent cluster holds up nobody.
+A handshake costs a millisecond of a core on either side, and a request not much less. Ten thousand begun at once would
+all take longer than the time-out of one, and clusters that are well would pass for unreachable. So they begin one
+handful at a time, the next when the event loop comes round to it: a busy machine begins fewer, and a silent cluster
+holds up nobody. Waiting for one's turn is our own business, so no time-out of a cluster counts it.
 """
 
 from __future__ import annotations
@@ -10,49 +11,86 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Final
 
 import aiohttp
 
-_HANDFUL: Final = 8
+_CONNECTIONS: Final = 8
+_REQUESTS: Final = 16
 _PAUSE: Final = 0.004
 """Seconds between two handfuls on a loop with nothing else to do."""
 _FILES: Final = 65_536
 
+_limit: ContextVar[asyncio.Timeout | None] = ContextVar("limit", default=None)
+"""What ends the request that is being sent, unless its answer comes before."""
 
-class PacedConnector(aiohttp.TCPConnector):
-    """A connector of which each new connection waits for its turn; that wait is no part of the connecting time-out."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._turns: deque[asyncio.Future[None]] = deque()
+class Turns:
+    """Lets a handful begin at once, and whoever comes after them a handful at a time, in order."""
+
+    def __init__(self, handful: int = _REQUESTS) -> None:
+        self._handful = handful
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._pump: asyncio.TimerHandle | None = None
         self._begun = 0
 
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - as aiohttp has it
-        await self._turn()
-        return await super()._create_connection(req, traces, timeout)
-
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Wait for one's turn."""
         if self._pump is None:
             self._pump = asyncio.get_running_loop().call_later(_PAUSE, self._let_go)
             self._begun = 0
-        if self._begun < _HANDFUL and not self._turns:
+        if self._begun < self._handful and not self._waiting:
             self._begun += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self._turns.append(turn)
+        self._waiting.append(turn)
         await turn
 
     def _let_go(self) -> None:
         self._pump, self._begun = None, 0
-        while self._turns and self._begun < _HANDFUL:
-            turn = self._turns.popleft()
+        while self._waiting and self._begun < self._handful:
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._begun += 1
-        if self._turns:
+        if self._waiting:
             self._pump = asyncio.get_running_loop().call_later(_PAUSE, self._let_go)
+
+
+class PacedConnector(aiohttp.TCPConnector):
+    """A connector of which each new connection waits for its turn."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._turns = Turns(_CONNECTIONS)
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - as aiohttp has it
+        limit = _limit.get()
+        if limit is None or (end := limit.when()) is None:
+            await self._turns.turn()
+        else:
+            loop = asyncio.get_running_loop()
+            left = end - loop.time()
+            limit.reschedule(None)
+            await self._turns.turn()
+            # One that is expiring, because everything is being closed, stays so.
+            with suppress(RuntimeError):
+                limit.reschedule(loop.time() + left)
+        return await super()._create_connection(req, traces, timeout)
+
+
+@asynccontextmanager
+async def limited(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Like `asyncio.timeout`, but the time in which a connection waits for its turn is not counted."""
+    async with asyncio.timeout(seconds) as limit:
+        outer = _limit.set(limit)
+        try:
+            yield limit
+        finally:
+            _limit.reset(outer)
 
 
 def allow_many_files() -> None:

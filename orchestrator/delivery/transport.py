@@ -13,14 +13,14 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import cast
 
 import aiohttp
 from yarl import URL
 
 from orchestrator import __version__
 from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
-from orchestrator.delivery.pacing import PacedConnector, allow_many_files
+from orchestrator.delivery.pacing import PacedConnector, Turns, allow_many_files, limited
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.errors import Unreachable
@@ -44,7 +44,7 @@ class Request:
     """Name to verify instead of the host."""
     proxy: str | None = field(default=None, repr=False)
     timeout: float | None
-    """Seconds in all; None for a stream."""
+    """Seconds from when it may begin (`pacing`) to the end of its answer; None for a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Transport:
         self._timeouts = timeouts
         self._resolver = ThreadResolver(timeouts.connect)
         self._opening: set[asyncio.Timeout] = set()
+        self._turns = Turns()
         allow_many_files()
         # API servers drop connections idle for 90 s: ours go first, so that no request meets a closing one. How many
         # requests a cluster gets at once is limited by its channel, so that waiting costs no time-out here.
@@ -78,6 +79,7 @@ class Transport:
             headers={"User-Agent": f"orchestrator/{__version__}"},
             skip_auto_headers=("Content-Type",),
         )
+        self._connecting = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
 
     async def close(self) -> None:
         """Close every connection, also those that are being opened: whoever waits for one gets an error."""
@@ -90,8 +92,9 @@ class Transport:
 
     async def exchange(self, request: Request) -> Answer:
         """Send and read the whole answer. Raises `Unreachable` when there is none that is complete."""
-        async with self._response(request) as response:
-            body = await _read(response)
+        async with self._response(request) as (response, end):
+            async with asyncio.timeout_at(end):
+                body = await _read(response)
             return Answer(response.status, response.headers, body)
 
     @asynccontextmanager
@@ -100,16 +103,18 @@ class Transport:
 
         Raises `Unreachable` when the connection fails, also while the body is read.
         """
-        async with self._response(request) as response:
-            body = b"" if response.status == 200 else await _read(response)
+        async with self._response(request) as (response, end):
+            async with asyncio.timeout_at(end):
+                body = b"" if response.status == 200 else await _read(response)
             yield Answer(response.status, response.headers, body), response.content.iter_any()
 
     @asynccontextmanager
-    async def _response(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
+        """The beginning of the answer, and until when, on the loop's clock, one that has an end must be complete."""
         try:
-            response = await self._open(request)
+            response, end = await self._open(request)
             try:
-                yield response
+                yield response, end
             except BaseException:
                 response.close()
                 raise
@@ -126,16 +131,15 @@ class Transport:
             # The library checks addresses and headers as it sends them; its words may quote a secret.
             raise NotSent("an address or a header cannot be sent", code="address") from error
 
-    async def _open(self, request: Request) -> aiohttp.ClientResponse:
+    async def _open(self, request: Request) -> tuple[aiohttp.ClientResponse, float]:
+        await self._turns.turn()
         if self._session.closed:
             raise NotSent("the connections to the fleet are closed", code="closed")
-        timeout = _client_timeout(request.timeout, self._timeouts.connect)
         # A stream has no end, but its beginning must come as soon as any other answer's.
-        opening = asyncio.timeout(None if request.timeout else self._timeouts.request)
-        self._opening.add(opening)
-        try:
-            async with opening:
-                return await self._session.request(
+        async with limited(request.timeout or self._timeouts.request) as opening:
+            self._opening.add(opening)
+            try:
+                response = await self._session.request(
                     request.method,
                     URL(request.url, encoded=True),
                     data=request.body,
@@ -144,15 +148,11 @@ class Transport:
                     server_hostname=request.server_hostname,
                     proxy=request.proxy,
                     allow_redirects=False,
-                    timeout=timeout,
+                    timeout=self._connecting,
                 )
-        finally:
-            self._opening.discard(opening)
-
-
-@lru_cache(maxsize=8)
-def _client_timeout(total: float | None, connect: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total, sock_connect=connect)
+            finally:
+                self._opening.discard(opening)
+            return response, cast(float, opening.when())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
