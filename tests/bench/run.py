@@ -49,7 +49,9 @@ async def measured(module: ModuleType, setting: Setting) -> list[Figure]:
     try:
         figures: list[Figure] = await module.measure(setting)
     except Exception as error:
-        figures = [Figure(measure=name, name="went wrong", unit="", bar=0.0, reason=f"{type(error).__name__}: {error}")]
+        words = f"{type(error).__name__}: {error}"
+        setting.say(f"{name} went wrong: {words}")
+        figures = [Figure(measure=name, name="went wrong", unit="", bar=0.0, reason=words)]
     setting.say(f"measured {name} in {time.monotonic() - began:.0f} s")
     return figures
 
