@@ -157,8 +157,12 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "404 on apps": _out("not-json")
     | _each(_is("listed", 0), ("orders show", "hold list"))
     | {"fleet check": _is("verified", 0)},
+    # Both agree that there are no Deployments: the model is missing, and nothing can be planned that has one.
     "404 on apps, not listed": FINE
     | {
+        "status": _is("unverified", 3, "missing"),
+        "verify": _is("unverified", 3, "missing"),
+        "plan": _is("planned", 4),
         "enable": _is("refused", 4),
         "apply": _is("refused", 4),
         "runs resume": _is("refused", 4),
