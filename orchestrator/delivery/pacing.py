@@ -3,7 +3,7 @@
 A handshake costs a millisecond of a core on either side, and a request not much less. Ten thousand begun at once would
 all take longer than the time-out of one, and clusters that are well would pass for unreachable. So they begin one
 handful at a time, the next when the event loop comes round to it: a busy machine begins fewer, and a silent cluster
-holds up nobody. Waiting for one's turn is our own business, so no time-out of a cluster counts it.
+holds up nobody. Waiting for one's turn is our own business, so no time-out of a read counts it.
 """
 
 from __future__ import annotations

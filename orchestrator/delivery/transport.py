@@ -44,7 +44,7 @@ class Request:
     """Name to verify instead of the host."""
     proxy: str | None = field(default=None, repr=False)
     timeout: float | None
-    """Seconds from when it may begin (`pacing`) to the end of its answer; None for a stream."""
+    """Seconds to the end of its answer, for a read from when its turn has come (`pacing`); None for a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,16 @@ class Transport:
             raise NotSent("an address or a header cannot be sent", code="address") from error
 
     async def _open(self, request: Request) -> tuple[aiohttp.ClientResponse, float]:
-        await self._turns.turn()
-        if self._session.closed:
-            raise NotSent("the connections to the fleet are closed", code="closed")
+        # A write rests on a lock that was fresh a moment ago: its time-out counts the wait for its turn, too.
+        may_wait = request.method == "GET"
+        if may_wait:
+            await self._turns.turn()
         # A stream has no end, but its beginning must come as soon as any other answer's.
-        async with limited(request.timeout or self._timeouts.request) as opening:
+        async with (limited if may_wait else asyncio.timeout)(request.timeout or self._timeouts.request) as opening:
+            if not may_wait:
+                await self._turns.turn()
+            if self._session.closed:
+                raise NotSent("the connections to the fleet are closed", code="closed")
             self._opening.add(opening)
             try:
                 response = await self._session.request(

@@ -10,6 +10,9 @@ import pytest
 from orchestrator.delivery import pacing
 from orchestrator.delivery.channel import at_once
 from orchestrator.delivery.pacing import PacedConnector, Turns, limited
+from orchestrator.delivery.timeouts import Timeouts
+from orchestrator.delivery.transport import Request, Transport
+from orchestrator.errors import Unreachable
 
 
 async def test_a_handful_begins_at_once_and_the_others_in_order() -> None:
@@ -57,6 +60,25 @@ async def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_allowed
         with pytest.raises(TimeoutError):
             async with limited(0.2), session.get(url):
                 pytest.fail("it has answered")
+
+
+async def test_a_write_that_does_not_get_its_turn_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It rests on a lock that was fresh when it was asked for; a read may come as late as it likes."""
+    monkeypatch.setattr(pacing, "_PAUSE", 0.5)
+    async with _Server() as url:
+        transport = Transport(Timeouts())
+
+        def request(method: str) -> Request:
+            return Request(method=method, url=url, tls=None, timeout=0.2)
+
+        try:
+            for _ in range(pacing._REQUESTS):
+                await transport._turns.turn()
+            with pytest.raises(Unreachable):
+                await transport.exchange(request("PATCH"))
+            assert (await transport.exchange(request("GET"))).status == 200
+        finally:
+            await transport.close()
 
 
 class _Server:
