@@ -87,7 +87,9 @@ class Notifier:
         if not chosen:
             return
         if importlib.util.find_spec("apprise") is None:
-            self._say_once("nobody is notified: Apprise is not installed; next: `pip install 'orchestrator[notify]'`")
+            self._say_once(
+                "", "nobody is notified: Apprise is not installed; next: `pip install 'orchestrator[notify]'`"
+            )
             return
         targets, sent = [], []
         for one in chosen:
@@ -121,11 +123,12 @@ class Notifier:
         return found
 
     def _complain(self, one: Notification, why: str) -> None:
-        self._say_once(f"notification {printable(one.name, 100)} was not delivered: {why}")
+        """Once for each, whatever else goes wrong with it: one line is enough to go and look."""
+        self._say_once(one.name, f"notification {printable(one.name, 100)} was not delivered: {why}")
 
-    def _say_once(self, words: str) -> None:
-        if words not in self._said:
-            self._said.add(words)
+    def _say_once(self, name: str, words: str) -> None:
+        if name not in self._said:
+            self._said.add(name)
             self._say(words)
 
 
