@@ -165,6 +165,8 @@ class Chain:
         if back := _BACK.get(stand.state):
             # What was taken dark where no record could be made stays off, and is switched on anew.
             stand.state = "off" if stand.settle(back).code else "on"
+        if stand.state == "absent" and "on" not in states:
+            stand.settle("enable").expect(0)
         if stand.state not in states:
             stand.settle(_TOWARDS[states[-1]]).expect(0)
             stand.state = states[-1]

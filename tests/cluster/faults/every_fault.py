@@ -58,15 +58,7 @@ def _parts(document: JsonObject, context_name: str) -> tuple[JsonObject, JsonObj
 
 def _clean_up(planes: ControlPlanes, namespace: str) -> None:
     planes.everywhere("delete", "namespace", namespace, "--wait=false", check=False)
-    for cluster in planes.clusters:
-        for kind, place in (
-            ("validatingadmissionpolicies,validatingadmissionpolicybindings", ()),
-            ("configmaps,secrets,leases", ("-n", "orchestrator-system")),
-        ):
-            found = planes.read(cluster, kind, *place)["items"]
-            names = [f"{one['kind']}/{one['metadata']['name']}" for one in found if namespace in json.dumps(one)]
-            if names:
-                planes.kubectl(cluster, "delete", *names, *place, "--ignore-not-found", "--wait=false", check=False)
+    planes.clear_away([namespace])
 
 
 def refused(stand: Stand, stack: ExitStack) -> JsonObject:
