@@ -19,6 +19,7 @@ The tree::
         ├── NotFound                      404
         ├── Conflict                      409: someone else wrote, or owns, what we would write
         ├── Gone                          410: the list is too old to continue or watch
+        ├── TooLate                       not sent: what allowed it was so no more when its turn had come
         ├── Invalid                       400, 422: the API server or an admission policy refuses the object
         └── Overloaded                    429, 5xx after every permitted retry
 
@@ -168,6 +169,12 @@ class Gone(ClusterError):
     """A list or watch is too old to continue (410): list anew."""
 
     code = "gone"
+
+
+class TooLate(ClusterError):
+    """A write was not sent: what allowed it was so no more when its turn had come."""
+
+    code = "too-late"
 
 
 class Invalid(ClusterError):

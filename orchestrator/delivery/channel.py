@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +18,8 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from orchestrator.core.dispatch import is_urgent
+from orchestrator.core.limits import left_out
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.ports import Access, Clock
 from orchestrator.delivery.breaker import CircuitBreaker
@@ -29,7 +31,7 @@ from orchestrator.delivery.statuses import error_of, read_object
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.delivery.tls import TlsContexts
 from orchestrator.delivery.transport import Answer, Request, Transport
-from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, Unauthenticated, Unreachable
+from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, TooLate, Unauthenticated, Unreachable
 
 _MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 24, 4, 512
 """Requests to one cluster at once, each over a connection of its own; fewer where there are many clusters."""
@@ -112,14 +114,14 @@ class ClusterChannel:
         When an answer was lost on the way to a failure, `recover` is asked first: a write that took effect did not
         fail.
         """
-        lost = False
+        lost: ClusterError | None = None
 
         async def attempt() -> JsonObject:
             nonlocal lost
             try:
                 return await self._exchange(call)
             except ClusterError as error:
-                lost = lost or is_lost_answer(error)
+                lost = error if is_lost_answer(error) else lost
                 raise
 
         self._breaker.admit()
@@ -129,10 +131,10 @@ class ClusterChannel:
         except ClusterError as error:
             self._note(error)
             # The HTTP library itself repeats a PUT whose kept connection broke: its first success shows as a conflict.
-            lost = lost or (call.method == "PUT" and isinstance(error, Conflict))
-            if not lost or recover is None:
+            if recover is None or not (lost or (call.method == "PUT" and isinstance(error, Conflict))):
                 raise
-            return await _recovered(recover, error)
+            # What may not be repeated any more was sent all the same.
+            return await _recovered(recover, lost if lost and isinstance(error, TooLate) else error)
         self._note(None)
         return answer
 
@@ -149,6 +151,7 @@ class ClusterChannel:
                 answer, chunks = await stack.enter_async_context(self._open(route, call, renewed))
             if answer.status != 200:
                 raise error_of(answer, call.access)
+            self._note(None)
             yield chunks
 
     def _open(
@@ -157,7 +160,7 @@ class ClusterChannel:
         return self._shared.transport.stream(self._request(route, call, credential, timeout=None))
 
     async def _exchange(self, call: Call) -> JsonObject:
-        async with self._slots:
+        async with nullcontext() if is_urgent() else self._slot():
             route = self._find_route()
             credential = await route.source.current()
             answer = await self._ask(route, call, credential)
@@ -165,6 +168,15 @@ class ClusterChannel:
                 answer = await self._ask(route, call, renewed)
         self.server_time = _date_of(answer) or self.server_time
         return read_object(answer, call.access)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        with left_out():
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:
         return await self._shared.transport.exchange(
@@ -201,7 +213,7 @@ class ClusterChannel:
 
     def _note(self, error: ClusterError | None) -> None:
         """Tell the breaker whether the cluster answered; that we had nothing to show it says nothing about it."""
-        if isinstance(error, Unauthenticated) or (error is not None and error.code == "context"):
+        if isinstance(error, Unauthenticated | TooLate) or (error is not None and error.code == "context"):
             return
         if isinstance(error, Unreachable):
             self._breaker.failed(error)

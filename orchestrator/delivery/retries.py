@@ -24,6 +24,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.wait import wait_base
 
+from orchestrator.core.limits import Stopwatch, timed
 from orchestrator.core.ports import Clock
 from orchestrator.delivery.faults import NotSent
 from orchestrator.delivery.statuses import Busy
@@ -90,7 +91,11 @@ def policy(timeouts: Timeouts, clock: Clock, *, repeatable: bool, answered_befor
 
 async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) -> T:
     """The result of the first attempt that succeeds; raises what the last one raised."""
-    began = rules.clock.elapsed()
+    with timed(rules.clock) as passed:
+        return await _with_retries(attempt, rules, passed)
+
+
+async def _with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy, passed: Stopwatch) -> T:
     try:
         # Nearly every call ends here, and pays for no machinery.
         return await attempt()
@@ -106,7 +111,7 @@ async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) 
 
     def is_over(state: RetryCallState) -> bool:
         limit = rules.patience if _was_turned_away(_failure(state)) else rules.budget
-        return rules.clock.elapsed() - began + state.upcoming_sleep >= limit
+        return passed.seconds + state.upcoming_sleep >= limit
 
     retrying = AsyncRetrying(
         sleep=rules.clock.sleep,

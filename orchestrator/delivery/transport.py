@@ -19,8 +19,10 @@ import aiohttp
 from yarl import URL
 
 from orchestrator import __version__
+from orchestrator.core.dispatch import check_permission
+from orchestrator.core.limits import limited
 from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
-from orchestrator.delivery.pacing import PacedConnector, Turns, allow_many_files, limited
+from orchestrator.delivery.pacing import PacedConnector, Turns, allow_many_files
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.errors import Unreachable
@@ -44,7 +46,7 @@ class Request:
     """Name to verify instead of the host."""
     proxy: str | None = field(default=None, repr=False)
     timeout: float | None
-    """Seconds to the end of its answer, for a read from when its turn has come (`pacing`); None for a stream."""
+    """Seconds to the end of its answer, from when its turn has come (`pacing`); None for a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Answer:
 
 
 class Transport:
-    """Sends requests; to be closed."""
+    """Sends requests; to be closed. A write whose permission has run out is not sent: `TooLate`."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
@@ -132,16 +134,13 @@ class Transport:
             raise NotSent("an address or a header cannot be sent", code="address") from error
 
     async def _open(self, request: Request) -> tuple[aiohttp.ClientResponse, float]:
-        # A write rests on a lock that was fresh a moment ago: its time-out counts the wait for its turn, too.
-        may_wait = request.method == "GET"
-        if may_wait:
-            await self._turns.turn()
+        await self._turns.turn()
         # A stream has no end, but its beginning must come as soon as any other answer's.
-        async with (limited if may_wait else asyncio.timeout)(request.timeout or self._timeouts.request) as opening:
-            if not may_wait:
-                await self._turns.turn()
+        async with limited(request.timeout or self._timeouts.request) as opening:
             if self._session.closed:
                 raise NotSent("the connections to the fleet are closed", code="closed")
+            if request.method != "GET":
+                check_permission()
             self._opening.add(opening)
             try:
                 response = await self._session.request(

@@ -10,6 +10,7 @@ import contextlib
 from functools import partial
 from typing import Any
 
+from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold
@@ -97,8 +98,8 @@ class _Takedown:
     def _ports_of(self, cluster: Cluster, hold: Hold) -> DarkClusterPorts:
         ports = self._ports
 
-        async def ensure_lock(model: str) -> None:
-            await self._locks.ensure(cluster.name, hold)
+        async def ensure_lock(model: str) -> Question:
+            return await self._locks.ensure(cluster.name, hold)
 
         return DarkClusterPorts(
             writer=ports.writers[cluster.name],

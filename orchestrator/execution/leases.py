@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+from orchestrator.core.dispatch import urgently
+from orchestrator.core.limits import limited
 from orchestrator.core.objects import SYSTEM_NAMESPACE, JsonObject, ObjectRef, dig
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.records import LOCK, record
@@ -24,8 +26,8 @@ T = TypeVar("T")
 
 LEASE_SECONDS: Final = 30.0
 RENEW_SECONDS: Final = 10.0
-FRESH_SECONDS: Final = 20.0
-"""A write may be started up to this age of the last renewal: it then has 10 s to arrive before anyone can take over."""
+FRESH_SECONDS: Final = 15.0
+"""A write may leave up to this age of the last renewal: its time-out is over before anyone can take over."""
 ANSWER_SECONDS: Final = 10.0
 """A cluster that takes longer to answer about a lock counts as unreachable, so that the others need not wait."""
 _TRIES: Final = 5
@@ -121,8 +123,12 @@ class LeaseLock:
         """
         if self._lost or self._lease is None:
             raise self._loss()
-        if self._clock.elapsed() - self._renewed > FRESH_SECONDS:
+        if not self.is_fresh():
             await self.renew()
+
+    def is_fresh(self) -> bool:
+        """Whether a write that rests on it may leave now."""
+        return not self._lost and self._clock.elapsed() - self._renewed <= FRESH_SECONDS
 
     async def renew(self) -> None:
         """Renew now. Raises `LockLost` when it is somebody else's or gone, `ClusterError` when nobody can tell."""
@@ -270,9 +276,11 @@ def _without_holder(lease: JsonObject) -> JsonObject:
 
 
 async def _answered(request: Coroutine[Any, Any, T]) -> T:
+    """The answer. Everything else waits for a lock, so it waits for nothing else."""
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await request
+        with urgently():
+            async with limited(ANSWER_SECONDS):
+                return await request
     except TimeoutError as error:
         raise Unreachable(f"no answer about the lock within {ANSWER_SECONDS:g} s", code="timeout") from error
 

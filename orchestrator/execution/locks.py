@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from orchestrator.core.dispatch import Question
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.text import printable
 from orchestrator.errors import ClusterError, LockedError
@@ -56,12 +57,16 @@ class Locks:
             return {}
         raise _locked(refused)
 
-    async def ensure(self, cluster: str, model: str) -> None:
-        """Return only while our lock is fresh: asked before every write. Raises `LockLost` or `ClusterError`."""
+    async def ensure(self, cluster: str, model: str) -> Question:
+        """Return only while our lock is fresh, with the question whether it still is: asked before every write.
+
+        Raises `LockLost` or `ClusterError`.
+        """
         lock = self._locks.get((cluster, model))
         if lock is None:
             raise LockLost(f"no lock on {model} is held")
         await lock.ensure()
+        return lock.is_fresh
 
     async def release(self) -> tuple[tuple[Key, ClusterError], ...]:
         """Release all; returns those that could not be: they expire by themselves."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, Journal
 from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
@@ -82,6 +83,7 @@ class ClusterPorts:
     """Journals an event, then tells it; progress is only told."""
     make_durable: Callable[[], Awaitable[None]]
     """Returns when everything that was journaled is on the disk: to be awaited before anything is sent."""
-    ensure_lock: Callable[[str], Awaitable[None]]
-    """Returns only while the lock on this model is fresh; raises `LockLost` or another `ClusterError`."""
+    ensure_lock: Callable[[str], Awaitable[Question]]
+    """Returns only while the lock on this model is fresh: with the question whether it still is. Raises `LockLost` or
+    another `ClusterError`."""
     stop: asyncio.Event

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from orchestrator.core.dispatch import Question
 from orchestrator.core.holds import Hold
 from orchestrator.core.ports import Clock, ClusterWriter
 from orchestrator.core.text import printable
@@ -42,29 +45,32 @@ class SeizedLocks:
         self._keepers.append(asyncio.create_task(lock.keep(), name=f"keep lock {cluster} {model}"))
         return printable(holder.identity, 200) if holder is not None else None
 
-    async def ensure(self, cluster: str, hold: Hold) -> None:
+    async def ensure(self, cluster: str, hold: Hold) -> Question:
         """Return before any write of a takedown, lock or no lock; raise `Lifted` where its order was lifted meanwhile.
 
+        With the question whether that is still known, as a write may wait.
         A machine that slept finds its lock lost. That somebody else works on the model is no reason to stop, save when
         they restore it: then a tombstone lies in the cluster.
         """
         begun = self._seizing.get((cluster, hold.model))
-        if begun is not None and self._clock.elapsed() - begun <= FRESH_SECONDS:
+        if begun is not None and self._is_recent(begun):
             # It was looked for a lift just before; a takedown's first records are kept while it takes the lock.
-            return
+            return partial(self._is_recent, begun)
         try:
             lock = self._locks.get((cluster, hold.model))
             if lock is not None:
                 await lock.ensure()
-                return
+                return lock.is_fresh
         except ClusterError:
             pass
-        try:
-            if not await is_lifted(self._writers[cluster], hold):
-                return
-        except ClusterError:
-            return
-        raise Lifted(hold.name)
+        looked = self._clock.elapsed()
+        with suppress(ClusterError):
+            if await is_lifted(self._writers[cluster], hold):
+                raise Lifted(hold.name)
+        return partial(self._is_recent, looked)
+
+    def _is_recent(self, moment: float) -> bool:
+        return self._clock.elapsed() - moment <= FRESH_SECONDS
 
     async def release(self) -> tuple[tuple[Key, ClusterError], ...]:
         """Release all that are still ours; returns those that could not be: they expire by themselves."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from orchestrator.core.dispatch import sent_only_while
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.objects import JsonObject, ObjectRef, dig
 from orchestrator.core.plan import Verb
 from orchestrator.core.records import canonical_json
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason
-from orchestrator.errors import ClusterError, Forbidden, Overloaded, Unreachable
+from orchestrator.errors import ClusterError, Forbidden, Overloaded, TooLate, Unreachable
+from orchestrator.execution.leases import LockLost
 from orchestrator.execution.outcome import Written
 from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.stopping import Interrupted
 
 T = TypeVar("T")
 
+_TRIES: Final = 5
+"""How often a write may come too late before the lock counts as lost."""
 _ANSWERS: Final = frozenset(
     (EventType.ANSWERED, EventType.OBSERVED, EventType.FOUND, EventType.GUARD_TRIED, EventType.REVERTED)
 )
@@ -71,14 +76,31 @@ class Sender:
         about = {"verb": verb, "object": str(ref), **data}
         self.emit(EventType.SENDING, about)
         await self.ports.make_durable()
-        try:
-            # After the journal, which may have waited for a disk: freshness is judged at the last moment.
-            await self.ports.ensure_lock(self.model)
-        except ClusterError as error:
-            self._refuse(ref, about, error, sent=False)
-            raise
+        for _ in range(_TRIES):
+            try:
+                # After the journal, which may have waited for a disk, and asked again when the request leaves.
+                is_fresh = await self.ports.ensure_lock(self.model)
+            except ClusterError as error:
+                self._refuse(ref, about, error, sent=False)
+                raise
+            with suppress(TooLate), sent_only_while(is_fresh):
+                return await self._request(about, ref, request, trace)
+        lost = LockLost(f"the lock on {self.model} did not stay fresh for as long as a write had to wait")
+        self._refuse(ref, about, lost, sent=False)
+        raise lost
+
+    async def _request(
+        self,
+        about: JsonObject,
+        ref: ObjectRef,
+        request: Callable[[], Coroutine[Any, Any, T]],
+        trace: Callable[[T | None], Written] | None,
+    ) -> T:
+        verb = str(about["verb"])
         try:
             answer = await request()
+        except TooLate:
+            raise
         except (Unreachable, Overloaded) as error:
             self.remember(verb, ref, trace and trace(None))
             self._refuse(ref, about, error, sent=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import aiohttp
 import pytest
 
+from orchestrator.core.dispatch import sent_only_while, urgently
+from orchestrator.core.limits import limited
 from orchestrator.delivery import pacing
 from orchestrator.delivery.channel import at_once
-from orchestrator.delivery.pacing import PacedConnector, Turns, limited
+from orchestrator.delivery.pacing import PacedConnector, Turns
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.delivery.transport import Request, Transport
-from orchestrator.errors import Unreachable
+from orchestrator.errors import TooLate
 
 
 async def test_a_handful_begins_at_once_and_the_others_in_order() -> None:
@@ -62,21 +66,79 @@ async def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_allowed
                 pytest.fail("it has answered")
 
 
-async def test_a_write_that_does_not_get_its_turn_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It rests on a lock that was fresh when it was asked for; a read may come as late as it likes."""
-    monkeypatch.setattr(pacing, "_PAUSE", 0.5)
-    async with _Server() as url:
-        transport = Transport(Timeouts())
+async def test_what_is_urgent_begins_before_whatever_waits_already() -> None:
+    """A lock is renewed while thousands of reads wait, and before those the older of two renewals."""
+    turns = Turns(2)
+    begun: list[str] = []
 
-        def request(method: str) -> Request:
-            return Request(method=method, url=url, tls=None, timeout=0.2)
+    async def begin(name: str) -> None:
+        await turns.turn()
+        begun.append(name)
+
+    async def begin_urgently(name: str) -> None:
+        with urgently():
+            await begin(name)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(begin(f"read {number}"))
+        for number in range(3):
+            group.create_task(begin_urgently(f"lock {number}"))
+    assert begun == ["read 0", "read 1", "lock 0", "lock 1", "lock 2", *(f"read {number}" for number in range(2, 6))]
+
+
+@pytest.mark.parametrize("queue", ["requests", "connections"])
+async def test_a_write_that_may_be_sent_no_more_when_its_turn_has_come_is_not_sent(
+    queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rests on a lock that was fresh when it was asked for; a read may come as late as it likes."""
+    monkeypatch.setattr(pacing, "_PAUSE", 0.3)
+    async with _Server() as url:
+        transport, may_be_sent = Transport(Timeouts()), True
+        turns = transport._turns if queue == "requests" else transport._session.connector._turns  # type: ignore[union-attr]
+
+        async def send(method: str) -> int:
+            with sent_only_while(lambda: may_be_sent):
+                answer = await transport.exchange(Request(method=method, url=url, tls=None, timeout=5))
+                return answer.status
 
         try:
-            for _ in range(pacing._REQUESTS):
-                await transport._turns.turn()
-            with pytest.raises(Unreachable):
-                await transport.exchange(request("PATCH"))
-            assert (await transport.exchange(request("GET"))).status == 200
+            assert await send("PATCH") == 200
+            while turns._begun < turns._handful:
+                await turns.turn()
+            sending = [asyncio.create_task(send(method)) for method in ("PATCH", "GET", "PATCH")]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            may_be_sent = False
+            first, read, last = await asyncio.gather(*sending, return_exceptions=True)
+            assert isinstance(first, TooLate) and isinstance(last, TooLate) and read == 200
+        finally:
+            await transport.close()
+
+
+async def test_a_connection_keeps_nothing_of_the_request_for_which_it_was_made() -> None:
+    """It lives for a minute and longer: what a thousand clusters answered would stay in memory with it.
+
+    The request after which idle connections are looked for the first time is kept until then: one in all.
+    """
+
+    class Answer:
+        pass
+
+    async with _Server(closes=False) as url:
+        transport = Transport(Timeouts())
+
+        async def ask() -> Answer:
+            await transport.exchange(Request(method="GET", url=url, tls=None, timeout=5))
+            return Answer()
+
+        try:
+            tasks = [asyncio.create_task(ask()) for _ in range(6)]
+            kept = [weakref.ref(answer) for answer in await asyncio.gather(*tasks)]
+            del tasks
+            await asyncio.sleep(2 * pacing._PAUSE)
+            gc.collect()
+            assert sum(one() is not None for one in kept) <= 1
         finally:
             await transport.close()
 
@@ -84,8 +146,8 @@ async def test_a_write_that_does_not_get_its_turn_in_time_is_given_up(monkeypatc
 class _Server:
     """Answers every connection's first request, or none."""
 
-    def __init__(self, *, answers: bool = True) -> None:
-        self._answers = answers
+    def __init__(self, *, answers: bool = True, closes: bool = True) -> None:
+        self._answers, self._closes = answers, closes
 
     async def __aenter__(self) -> str:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -97,9 +159,10 @@ class _Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if self._answers:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            told = b"close" if self._closes else b"keep-alive"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: " + told + b"\r\n\r\n")
             await writer.drain()
-        else:
+        if not (self._answers and self._closes):
             await reader.read()
         writer.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.dispatch import Question
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.execution.ports import ClusterPorts
@@ -30,8 +31,8 @@ RECORD = RestoreRecord(model=MODEL, ref=REF, uid="u-1", before={}, whole={**auto
 
 
 def sender(cluster: Any) -> Sender:
-    async def ensure_lock(model: str) -> None:
-        return None
+    async def ensure_lock(model: str) -> Question:
+        return lambda: True
 
     async def make_durable() -> None:
         return None
