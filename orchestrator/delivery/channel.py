@@ -31,7 +31,7 @@ from orchestrator.delivery.statuses import error_of, read_object
 from orchestrator.delivery.timeouts import Timeouts
 from orchestrator.delivery.tls import TlsContexts
 from orchestrator.delivery.transport import Answer, Request, Transport
-from orchestrator.errors import ClusterError, Conflict, Invalid, Overloaded, TooLate, Unauthenticated, Unreachable
+from orchestrator.errors import ClusterError, Invalid, Overloaded, TooLate, Unauthenticated, Unreachable
 
 _MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 24, 4, 512
 """Requests to one cluster at once, each over a connection of its own; fewer where there are many clusters."""
@@ -130,8 +130,7 @@ class ClusterChannel:
             answer = await with_retries(attempt, rules)
         except ClusterError as error:
             self._note(error)
-            # The HTTP library itself repeats a PUT whose kept connection broke: its first success shows as a conflict.
-            if recover is None or not (lost or (call.method == "PUT" and isinstance(error, Conflict))):
+            if recover is None or lost is None:
                 raise
             # What may not be repeated any more was sent all the same.
             return await _recovered(recover, lost if lost and isinstance(error, TooLate) else error)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from orchestrator.core.limits import left_out
 from orchestrator.core.objects import dig
 from orchestrator.core.ports import Clock
 from orchestrator.delivery.entries import ClientCertificate, ExecSpec, Server, User
@@ -117,15 +118,20 @@ class PluginSource:
         """The credential in hand while it lasts, else a new one."""
         if self._credential is not None and not (self._renew_at and self._clock.now() >= self._renew_at):
             return self._credential
-        return await self._refresh()
+        return await self._refreshed()
 
     async def renewed(self, refused: Credential) -> Credential | None:
         """A new credential, or the one that somebody else renewed meanwhile."""
         if self._credential is not None and self._credential != refused:
             return self._credential
         self._credential = None
-        renewed = await self._refresh()
+        renewed = await self._refreshed()
         return renewed if renewed != refused else None
+
+    async def _refreshed(self) -> Credential:
+        # The plugin has a time limit of its own, and its cluster is not to blame for it.
+        with left_out():
+            return await self._refresh()
 
     async def _ask(self) -> Credential:
         # A failing plugin is not run again for every request that waits for it: it may take half a minute to fail.

@@ -26,7 +26,10 @@ _FILES: Final = 65_536
 
 
 class Turns:
-    """Lets a handful begin at once, and whoever comes later a handful at a time: in order, what is urgent first."""
+    """Lets a handful begin at once, and whoever comes later a handful at a time, in order.
+
+    What is urgent goes first, but for one in four: thousands of locks are renewed all the time.
+    """
 
     def __init__(self, handful: int = _REQUESTS) -> None:
         self._handful = handful
@@ -51,8 +54,9 @@ class Turns:
 
     def _let_go(self) -> None:
         self._pump, self._begun = None, 0
-        while (queue := self._urgent or self._waiting) and self._begun < self._handful:
-            turn = queue.popleft()
+        while (self._urgent or self._waiting) and self._begun < self._handful:
+            is_for_all = self._waiting and self._begun % 4 == 3
+            turn = (self._waiting if is_for_all or not self._urgent else self._urgent).popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._begun += 1

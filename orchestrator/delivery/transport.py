@@ -81,6 +81,8 @@ class Transport:
             headers={"User-Agent": f"orchestrator/{__version__}"},
             skip_auto_headers=("Content-Type",),
         )
+        # What may be repeated is our own decision (`retries`): the library would repeat a PUT or DELETE and not say so.
+        self._session._retry_connection = False
         self._connecting = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
 
     async def close(self) -> None:

@@ -110,6 +110,7 @@ class _Takedown:
             emit=self._pass_on,
             make_durable=ports.journal.make_durable,
             ensure_lock=ensure_lock,
+            needs_lock=False,
             stop=self._options.stop,
             guard_prover=ports.guard_prover,
             seize=partial(self._locks.seize, cluster.name),

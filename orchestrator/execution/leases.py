@@ -75,7 +75,7 @@ class LeaseLock:
         for _ in range(_TRIES):
             if await self._create():
                 return None
-            lease = await _answered(self._writer.get(self._ref))
+            lease = await answered(self._writer.get(self._ref))
             if lease is None:
                 continue
             holder = dig(lease, "spec", "holderIdentity", default="")
@@ -86,7 +86,7 @@ class LeaseLock:
             if not holder:
                 # Released but not yet deleted. Only its deletion frees it: were it taken over, the releaser's late
                 # deletion, bound to the uid, would remove our lock.
-                await _answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
+                await answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
             elif self._seems_alive(lease):
                 return self._holder(lease)
             else:
@@ -105,12 +105,12 @@ class LeaseLock:
         for _ in range(_TRIES):
             if await self._create():
                 return None
-            lease = await _answered(self._writer.get(self._ref))
+            lease = await answered(self._writer.get(self._ref))
             holder = dig(lease, "spec", "holderIdentity")
             if lease is None:
                 continue
             if not holder:
-                await _answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
+                await answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
             elif await self._replace_holder(lease):
                 return None if holder == self._identity else self._holder(lease)
         raise LockLost(f"the lock on {self.model} changes hands faster than it can be taken over")
@@ -136,10 +136,10 @@ class LeaseLock:
             for _ in range(_TRIES if self._lease else 0):
                 sent = self._clock.elapsed()
                 try:
-                    self._lease = await _answered(self._writer.replace(self._renewal(self._lease or {})))
+                    self._lease = await answered(self._writer.replace(self._renewal(self._lease or {})))
                 except (Conflict, NotFound):
                     # Perhaps only our own renewal, whose answer was lost.
-                    self._lease = await _answered(self._writer.get(self._ref))
+                    self._lease = await answered(self._writer.get(self._ref))
                     if dig(self._lease, "spec", "holderIdentity") != self._identity:
                         break
                 else:
@@ -164,20 +164,20 @@ class LeaseLock:
         if not self._attempted:
             return
         for _ in range(_TRIES):
-            lease = self._lease or await _answered(self._writer.get(self._ref))
+            lease = self._lease or await answered(self._writer.get(self._ref))
             holder = dig(lease, "spec", "holderIdentity")
             if lease is None or holder not in (self._identity, None):
                 break
             try:
                 if holder:
-                    await _answered(self._writer.replace(_without_holder(lease)))
+                    await answered(self._writer.replace(_without_holder(lease)))
             except NotFound:
                 break
             except Conflict:
                 self._lease = None
                 continue
             # Without a holder nobody takes it over (`take`), so its deletion cannot hit another's lock.
-            await _answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
+            await answered(self._writer.delete(self._ref, uid=lease["metadata"]["uid"]))
             break
         self._lease, self._attempted, self._renewed = None, False, float("-inf")
 
@@ -275,8 +275,8 @@ def _without_holder(lease: JsonObject) -> JsonObject:
     return {**lease, "spec": {key: value for key, value in lease["spec"].items() if key != "holderIdentity"}}
 
 
-async def _answered(request: Coroutine[Any, Any, T]) -> T:
-    """The answer. Everything else waits for a lock, so it waits for nothing else."""
+async def answered(request: Coroutine[Any, Any, T]) -> T:
+    """The answer about a lock: everything else waits for it, so it waits for nothing else. Raises `ClusterError`."""
     try:
         with urgently():
             async with limited(ANSWER_SECONDS):
@@ -290,7 +290,7 @@ async def _arrived(write: Coroutine[Any, Any, T]) -> T:
 
     It may take effect after any later look at the lock, which would then stay behind.
     """
-    task = asyncio.ensure_future(_answered(write))
+    task = asyncio.ensure_future(answered(write))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

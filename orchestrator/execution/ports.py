@@ -86,4 +86,6 @@ class ClusterPorts:
     ensure_lock: Callable[[str], Awaitable[Question]]
     """Returns only while the lock on this model is fresh: with the question whether it still is. Raises `LockLost` or
     another `ClusterError`."""
+    needs_lock: bool = True
+    """Whether nothing is sent while the lock is not fresh; a takedown goes on without one."""
     stop: asyncio.Event

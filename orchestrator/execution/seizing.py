@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -15,7 +14,7 @@ from orchestrator.core.text import printable
 from orchestrator.errors import ClusterError
 from orchestrator.execution.darkness import Lifted
 from orchestrator.execution.keeping import is_lifted
-from orchestrator.execution.leases import FRESH_SECONDS, LeaseLock
+from orchestrator.execution.leases import FRESH_SECONDS, LeaseLock, answered
 from orchestrator.execution.locks import Key
 
 WRITE_SECONDS: Final = 15.0
@@ -64,9 +63,12 @@ class SeizedLocks:
         except ClusterError:
             pass
         looked = self._clock.elapsed()
-        with suppress(ClusterError):
-            if await is_lifted(self._writers[cluster], hold):
-                raise Lifted(hold.name)
+        try:
+            is_over = await answered(is_lifted(self._writers[cluster], hold))
+        except ClusterError:
+            return lambda: True
+        if is_over:
+            raise Lifted(hold.name)
         return partial(self._is_recent, looked)
 
     def _is_recent(self, moment: float) -> bool:

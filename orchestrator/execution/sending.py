@@ -71,23 +71,29 @@ class Sender:
         `trace` says what the write leaves behind, given its answer, or None where the answer was lost and the write
         may have taken effect all the same.
         """
-        if self.ports.stop.is_set():
-            raise Interrupted
+        await self.check()
         about = {"verb": verb, "object": str(ref), **data}
         self.emit(EventType.SENDING, about)
         await self.ports.make_durable()
-        for _ in range(_TRIES):
+        for tries_left in reversed(range(_TRIES)):
             try:
                 # After the journal, which may have waited for a disk, and asked again when the request leaves.
                 is_fresh = await self.ports.ensure_lock(self.model)
             except ClusterError as error:
                 self._refuse(ref, about, error, sent=False)
                 raise
-            with suppress(TooLate), sent_only_while(is_fresh):
+            is_due = tries_left == 0 and not self.ports.needs_lock
+            with suppress(TooLate), sent_only_while(_always if is_due else is_fresh):
                 return await self._request(about, ref, request, trace)
+            await self.check()
         lost = LockLost(f"the lock on {self.model} did not stay fresh for as long as a write had to wait")
         self._refuse(ref, about, lost, sent=False)
         raise lost
+
+    async def check(self) -> None:
+        """Whether anything may be sent at all: asked before each try. Raises `Interrupted` when a signal came."""
+        if self.ports.stop.is_set():
+            raise Interrupted
 
     async def _request(
         self,
@@ -138,6 +144,10 @@ class Sender:
         # What a server says about a Secret may quote it.
         message = {} if ref.kind == "Secret" else {"message": self.refused.message}
         self.emit(EventType.ANSWERED, {**about, "error": error.code, "sent": sent, **message})
+
+
+def _always() -> bool:
+    return True
 
 
 def reason_of(error: ClusterError, ref: ObjectRef | None = None) -> Reason:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
-
-from orchestrator.core.objects import ObjectRef
-from orchestrator.execution.outcome import Written
 from orchestrator.execution.ports import ClusterPorts
 from orchestrator.execution.recording import holds_on
 from orchestrator.execution.sending import Sender
-
-T = TypeVar("T")
 
 
 class HeldAgain(Exception):
@@ -36,16 +29,8 @@ class WatchfulSender(Sender):
         """Names of the holds that stand on the model now. Raises `ClusterError`."""
         return await holds_on(self.ports.writer, self.model, self._lifted)
 
-    async def send(
-        self,
-        verb: str,
-        ref: ObjectRef,
-        request: Callable[[], Coroutine[Any, Any, T]],
-        *,
-        trace: Callable[[T | None], Written] | None = None,
-        **data: Any,
-    ) -> T:
-        """Send one write. Raises `HeldAgain` in its place; else as `Sender.send`."""
+    async def check(self) -> None:
+        """Before each try to send. Raises `HeldAgain`, `ClusterError`, and `Interrupted` as `Sender.check`."""
+        await super().check()
         if holds := await self.holds():
             raise HeldAgain(holds)
-        return await super().send(verb, ref, request, trace=trace, **data)

@@ -57,6 +57,7 @@ RUNS: Final = {
     "stale-plan": "A plan is carried out only while nobody else has changed the model since it was made.",
     "state": "The folder of runs must be readable.",
     "step-failed": "A step begins only when those before it did not fail.",
+    "too-late": "A write leaves only while the lock that it rests on is fresh.",
     "unknown": "Whether a run still lives must be known before it is ended.",
     "unsigned": "Authenticity needs a signature; without one only integrity is checked.",
     "usage": "A command line must be one that makes sense.",

@@ -130,6 +130,30 @@ async def test_a_write_whose_answer_was_lost_before_it_came_too_late_may_have_ta
             await channel.call(call("PATCH", body={}), recover)
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_a_write_that_was_delivered_is_not_called_unsent_because_it_may_be_repeated_no_more(method: str) -> None:
+    """The HTTP library would repeat the first two by itself, over a new connection, and not tell."""
+    is_fresh, seen = True, 0
+
+    async def reset(request: web.Request) -> web.Response:
+        nonlocal is_fresh, seen
+        if request.method == method:
+            seen += 1
+            is_fresh = False
+            assert request.transport is not None
+            request.transport.abort()
+        return web.json_response({"kind": "X"})
+
+    async def recover() -> dict[str, str]:
+        return {"kind": "recovered"}
+
+    async with channels(reset) as (channel,):
+        await channel.call(call("GET"))
+        with sent_only_while(lambda: is_fresh):
+            assert await channel.call(call(method, body={}), recover) == {"kind": "recovered"}
+    assert seen == 1
+
+
 async def test_what_is_urgent_waits_for_no_other_request_to_its_cluster() -> None:
     free = asyncio.Event()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.limits import limited
 from orchestrator.delivery.credentials import Credential, Credentials, PluginSource
 from orchestrator.delivery.entries import ClientCertificate, ExecSpec, Server, User
 from orchestrator.delivery.exec_plugin import ExecRunner
@@ -175,6 +176,21 @@ class TestPlugin:
         assert plugin.runs == 1
         clock.seconds += 11
         assert (await login.current()).authorization == "Bearer t"
+
+    async def test_its_time_counts_for_no_limit_on_the_cluster(self) -> None:
+        """It has a limit of its own; the clusters of all who wait for it are not to blame."""
+
+        async def log_in() -> dict[str, Any]:
+            await asyncio.sleep(0.3)
+            return {"status": {"token": "t"}}
+
+        shared = PluginSource(log_in, User(plugin=SPEC), SPEC, ManualClock())
+
+        async def ask() -> Credential:
+            async with limited(0.1):
+                return await shared.current()
+
+        assert {one.authorization for one in await asyncio.gather(ask(), ask(), ask())} == {"Bearer t"}
 
     async def test_client_certificate(self) -> None:
         login = source(ManualClock(), Plugin({"clientCertificateData": "CERT", "clientKeyData": "KEY"}))

@@ -87,6 +87,30 @@ async def test_what_is_urgent_begins_before_whatever_waits_already() -> None:
     assert begun == ["read 0", "read 1", "lock 0", "lock 1", "lock 2", *(f"read {number}" for number in range(2, 6))]
 
 
+async def test_what_is_urgent_keeps_nobody_waiting_for_ever() -> None:
+    """However many locks are to be renewed, a quarter of the turns is for everything else."""
+    turns = Turns(8)
+    begun: list[str] = []
+
+    async def renew() -> None:
+        with urgently():
+            while True:
+                await turns.turn()
+                begun.append("lock")
+
+    async def write() -> None:
+        await turns.turn()
+        begun.append("write")
+
+    renewing = [asyncio.create_task(renew()) for _ in range(100)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*(write() for _ in range(20))), 30)
+    assert begun.count("lock") > 2 * begun.count("write")
+    for task in renewing:
+        task.cancel()
+    await asyncio.gather(*renewing, return_exceptions=True)
+
+
 @pytest.mark.parametrize("queue", ["requests", "connections"])
 async def test_a_write_that_may_be_sent_no_more_when_its_turn_has_come_is_not_sent(
     queue: str, monkeypatch: pytest.MonkeyPatch

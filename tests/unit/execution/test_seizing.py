@@ -66,7 +66,8 @@ async def test_nothing_but_a_lift_stops_what_has_lost_its_lock() -> None:
     await locks.seize("a", MODEL)
     held_by(cluster, "them")
     cluster.failing = lambda verb, ref: Forbidden("not permitted") if ref.kind == "ConfigMap" else None
-    await locks.ensure("a", HOLD)
+    may_be_sent = await locks.ensure("a", HOLD)
+    assert may_be_sent(), "what could not be looked for holds up nothing"
     assert await locks.release() == ()
     assert holder_in(cluster) == "them"
     cluster.failing = lambda verb, ref: None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -25,16 +26,18 @@ class Locks:
         self.stale = stale
         self.asked = 0
         self.fails: Exception | None = None
+        self.on_ask: Callable[[], None] = lambda: None
 
     async def ensure(self, model: str) -> Question:
         self.asked += 1
+        self.on_ask()
         if self.fails is not None:
             raise self.fails
         is_fresh = self.asked > self.stale
         return lambda: is_fresh
 
 
-def sender(locks: Locks, events: list[Event]) -> Sender:
+def sender(locks: Locks, events: list[Event], *, needs_lock: bool = True) -> Sender:
     async def make_durable() -> None:
         return None
 
@@ -47,6 +50,7 @@ def sender(locks: Locks, events: list[Event]) -> Sender:
         emit=events.append,
         make_durable=make_durable,
         ensure_lock=locks.ensure,
+        needs_lock=needs_lock,
         stop=asyncio.Event(),
     )
     return Sender(ports, MODEL, "on")
@@ -73,6 +77,21 @@ async def test_a_lock_that_is_stale_whenever_the_write_could_leave_is_lost() -> 
         await sending.send("update", REF, write)
     assert sending.sent == []
     assert [dict(event.data).get("sent") for event in events] == [None, False]
+
+
+async def test_a_takedown_sends_in_the_end_whatever_becomes_of_its_lock() -> None:
+    sending = sender(Locks(stale=1000), [], needs_lock=False)
+    assert await sending.send("update", REF, write) == {"metadata": {"uid": "u"}}
+    assert len(sending.sent) == 1
+
+
+async def test_a_signal_ends_a_write_that_came_too_late() -> None:
+    locks = Locks(stale=1000)
+    sending = sender(locks, [])
+    locks.on_ask = sending.ports.stop.set
+    with pytest.raises(Interrupted):
+        await sending.send("update", REF, write)
+    assert (locks.asked, sending.sent) == (1, [])
 
 
 async def test_what_ends_the_run_before_a_write_leaves_no_trace_of_one() -> None:
