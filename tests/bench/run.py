@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from tests.bench.planes import Planes, started
 from tests.bench.setting import ROOT, Setting
 
 RESULTS = ROOT / "bench" / "results"
+Keep = Callable[[Sequence[Figure]], None]
 
 
 def found_measures(only: Sequence[str] = ()) -> list[ModuleType]:
@@ -56,9 +57,13 @@ async def measured(module: ModuleType, setting: Setting) -> list[Figure]:
     return figures
 
 
-async def measure_all(modules: Sequence[ModuleType], setting: Setting) -> list[Figure]:
-    """All of them, one after the other."""
-    return [figure for module in modules for figure in await measured(module, setting)]
+async def measure_all(modules: Sequence[ModuleType], setting: Setting, keep: Keep) -> list[Figure]:
+    """All of them, one after the other, what is measured so far kept after each."""
+    figures: list[Figure] = []
+    for module in modules:
+        figures += await measured(module, setting)
+        keep(figures)
+    return figures
 
 
 def document(
@@ -88,7 +93,7 @@ def are_met(figures: Sequence[Figure]) -> bool:
     return bool(figures) and all(figure.is_met for figure in figures)
 
 
-async def run(modules: Sequence[ModuleType], folder: Path, console: Console, **sizes: int) -> list[Figure]:
+async def run(modules: Sequence[ModuleType], folder: Path, console: Console, keep: Keep, **sizes: int) -> list[Figure]:
     """Measure with control planes that are started when first asked for, and ended at the end."""
     async with AsyncExitStack() as stack:
         running: list[Planes] = []
@@ -102,7 +107,7 @@ async def run(modules: Sequence[ModuleType], folder: Path, console: Console, **s
             return running[0]
 
         setting = Setting(folder=folder, say=say, planes=planes, **sizes)
-        return await measure_all(modules, setting)
+        return await measure_all(modules, setting, keep)
 
 
 @click.command()
@@ -118,10 +123,13 @@ def main(only: str, save: Path | None, **sizes: int) -> None:
     console = Console(markup=False, highlight=False, soft_wrap=True)
     began = now()
     modules = found_measures([name for name in only.split(",") if name])
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        figures = asyncio.run(run(modules, Path(folder), console, **sizes))
     path = save or RESULTS / f"{began:%Y%m%dT%H%M%SZ}.json"
-    write(path, document(figures, began, versions(), rounds=sizes["rounds"], clusters=sizes["clusters"]))
+
+    def keep(figures: Sequence[Figure]) -> None:
+        write(path, document(figures, began, versions(), rounds=sizes["rounds"], clusters=sizes["clusters"]))
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        figures = asyncio.run(run(modules, Path(folder), console, keep, **sizes))
     console.print()
     console.print(table(figures))
     for figure in figures:

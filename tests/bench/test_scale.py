@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.bench.measures import transport
-from tests.bench.measures.scale import CHAIN, _until_started, _until_verified
+from tests.bench.measures.scale_silent import until_started, until_verified
+from tests.bench.measures.scale_slow import CHAIN
 from tests.bench.setting import Setting
 from tests.bench.stub_fleet import stub_fleet
 from tests.bench.stub_server import Spec
@@ -25,7 +26,7 @@ async def test_a_takedown_of_stub_clusters_is_proven_and_so_counted(tmp_path: Pa
     assert 0 < seen["requests"] / FEW < 150
     assert done.cpu > 0
     assert done.peak > 0
-    assert _until_verified(done) > _until_started(done) > 0
+    assert until_verified(done) > until_started(done) > 0
     assert CHAIN > 0
     async with stub_fleet(setting, tmp_path / "floor", Spec(FEW)) as fleet:
         await fleet.floor(seen["bodies"])
