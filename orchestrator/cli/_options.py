@@ -128,6 +128,14 @@ def overrides(command: Decorated) -> Decorated:
     return command
 
 
+wait_lock = click.option(
+    "--wait-lock",
+    metavar="DURATION",
+    default=None,
+    help="Wait so long for somebody else's lock, for instance 2m.",
+)
+
+
 _OVERRIDES = (
     click.option(
         "--override",
@@ -139,12 +147,7 @@ _OVERRIDES = (
     click.option("--take-over", is_flag=True, help="Take over models that another playbook set."),
     click.option("--force-conflicts", is_flag=True, help="Take the fields that the plan lists as somebody else's."),
     click.option("--prune", is_flag=True, help="Delete objects that are no longer in the manifests."),
-    click.option(
-        "--wait-lock",
-        metavar="DURATION",
-        default=None,
-        help="Wait so long for somebody else's lock, for instance 2m.",
-    ),
+    wait_lock,
 )
 
 

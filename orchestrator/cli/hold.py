@@ -61,6 +61,7 @@ def list_(settings: Settings, /, *, form: str, **reached: Any) -> int:
     show_default=True,
     help="Time a cluster has to become healthy before it is guarded again.",
 )
+@_options.wait_lock
 @_options.cluster_deadline
 @_options.contexts
 @_options.kubeconfig
@@ -99,7 +100,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
     from orchestrator.cli._asking import asked_by
     from orchestrator.cli._confirming import confirm_names
     from orchestrator.cli._ordering import open_fleet
-    from orchestrator.cli._planning import seconds
+    from orchestrator.cli._planning import optional_seconds, seconds
     from orchestrator.workflow.about import local_user
     from orchestrator.workflow.asking import lift_task
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore_of_hold, refuse_short, restore
@@ -109,7 +110,7 @@ async def _lift(settings: Settings, options: dict[str, Any]) -> RunResult:
         ignore_capacity=options["ignore_capacity"],
         progress_deadline=seconds(options["progress_deadline"]),
     )
-    request = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
+    request = Terms(optional_seconds(options["wait_lock"]), seconds(options["cluster_deadline"]))
     async with open_fleet(settings, options["kubeconfig"], options["contexts"]) as session:
         order, plan = await plan_restore_of_hold(session, options["hold"], terms)
         announce(plan)

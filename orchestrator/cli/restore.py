@@ -35,6 +35,7 @@ SECTION = "Orders"
     show_default=True,
     help="Time a cluster has to become healthy before it is guarded again.",
 )
+@_options.wait_lock
 @_options.cluster_deadline
 @_options.kubeconfig
 @_options.explain
@@ -70,7 +71,7 @@ async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -
     from orchestrator.cli._asking import asked_by
     from orchestrator.cli._confirming import confirm_models
     from orchestrator.cli._ordering import open_order
-    from orchestrator.cli._planning import seconds
+    from orchestrator.cli._planning import optional_seconds, seconds
     from orchestrator.workflow.asking import restore_task
     from orchestrator.workflow.restoring import RestoreOptions, plan_restore, refuse_short, restore
 
@@ -84,7 +85,7 @@ async def _restore(settings: Settings, *, confirm: str | None, **options: Any) -
         _announce(plan)
         refuse_short(plan)
         confirm_models(plan.models, confirm)
-        sent_within = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
+        sent_within = Terms(optional_seconds(options["wait_lock"]), seconds(options["cluster_deadline"]))
         task = restore_task(settings.path(options["order_file"]), order, terms, options["contexts"])
         request = run_request(sent_within, asked_by(settings, options["kubeconfig"], sent_within, task))
         return await restore(session, order, plan, request)

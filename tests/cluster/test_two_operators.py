@@ -265,7 +265,7 @@ def lift_everything(stage: Stage) -> None:
         again = None if name in stage.carried_out() else stage.scene.take_down(stage.orders[name], models=confirmed)
         if again is not None and again.code != 4:
             again.expect(0)
-        stage.scene.restore(stage.orders[name], models=confirmed).expect(0)
+        stage.scene.restore(stage.orders[name], "--wait-lock", "2m", models=confirmed).expect(0)
 
 
 def check_timelines(stage: Stage) -> None:
