@@ -60,6 +60,7 @@ async def carry_out_order(
                 execution.RunOptions(
                     run=run,
                     holder=holder_of(run),
+                    wait_lock=request.wait_lock,
                     cluster_deadline=request.cluster_deadline,
                     stop=request.stop,
                 ),
