@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -24,6 +25,8 @@ def main() -> None:
             os._exit(130)
         asked.append(number)
 
+    # As it ends, the interpreter takes our handlers away: a signal that comes then would give it a code of its own.
+    atexit.register(_on_signals, signal.SIG_IGN)
     # The imports take a while, and a KeyboardInterrupt in their midst would be a traceback of ours.
     _on_signals(note)
     from orchestrator.cli.app import report_interruption, run

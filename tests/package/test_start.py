@@ -83,6 +83,24 @@ def on_full_disk(place: Path, *arguments: str, **streams: Any) -> subprocess.Com
     )
 
 
+def test_a_signal_while_it_ends_changes_no_exit_code() -> None:
+    """All is told by then; the interpreter has taken our handlers away, and would be ended by the signal itself."""
+    code = """
+import os, signal, sys
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+
+sys.late = Late()
+sys.argv = ["orchestrator", "--version"]
+from orchestrator.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("schema", "Fleet"), ("frob", "-o", "json"), ("runs", "list", "-o", "json")]
 )
