@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,36 @@ def test_the_second_apply_is_refused_and_told_who_works_on_it_since_when(desk: D
     assert f" pid {first.pid} run " in holder
     assert re.search(rf"locked by {re.escape(holder)} since \d{{4}}-\d\d-\d\dT", refused["message"])
     assert "--wait-lock" in refused["hint"]
+    assert desk.holders() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["restore", "hold lift"])
+def test_the_way_back_waits_for_a_lock_for_as_long_as_it_is_told_to(desk: Desk, command: str) -> None:
+    """Of a run that died, so that nobody gives it back: it is refused at once, and free once it has expired."""
+    scene, model = desk.scene, desk.model
+    scene.orchestrator("enable", model, "--all", "-o", "json").expect(0)
+    if command == "restore":
+        order = scene.write_order(models=[model], restore={"jitter": "0s"})
+        scene.take_down(order, models=[model]).expect(0)
+        words = ("restore", "--order", order, "--confirm", model, "--lift-reference", "EX-1")
+    else:
+        held = scene.orchestrator("disable", model, "--all", "--hold", "incident 4711", "--soak", "1s", "-o", "json")
+        hold = held.expect(0).json["order"]
+        words = ("hold", "lift", hold, "--confirm", hold)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {"holderIdentity": "a run that died", "leaseDurationSeconds": 8, "acquireTime": now, "renewTime": now}
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": f"lock.{model}", "namespace": "orchestrator-system"},
+        "spec": spec,
+    }
+    scene.planes.kubectl(scene.planes.clusters[0], "create", "-f", "-", stdin=json.dumps(lease))
+    refused = scene.orchestrator(*words, "-o", "json").expect(4).json["error"]
+    assert refused["code"] == "locked" and "--wait-lock" in refused["hint"]
+    done = scene.orchestrator(*words, "--wait-lock", "2m", "-o", "json").expect(0)
+    assert {item["verdict"] for item in done.json["items"]} == {"verified"}
     assert desk.holders() == []
 
 

@@ -237,7 +237,7 @@ def check_endings(stage: Stage) -> None:
 def check_locks(stage: Stage) -> None:
     """Nobody but the dead left a lock, and theirs keep the next run waiting, no longer than they last.
 
-    Where that has nothing to do it needs no lock, and leaves theirs, which has expired.
+    Where that has nothing to do it needs no lock, and leaves theirs, which expires by itself.
     """
     dead = [f" pid {pid} " for _, pid, done in stage.done if done.code == -signal.SIGKILL]
     left = stage.holders()
@@ -247,7 +247,8 @@ def check_locks(stage: Stage) -> None:
     done = stage.scene.orchestrator("apply", "playbooks/on.yaml", "--wait-lock", "2m", "-o", "json")
     # What runs on under an order is said to, and only an order that was never said to be carried out leaves it running.
     assert done.code in (0, 3), done
-    lifting = {act.order for act, _, _ in stage.done if act.verb == "restore"}
+    # A restore that was refused has lifted nothing.
+    lifting = {act.order for act, _, done in stage.done if act.verb == "restore" and done.code != 4}
     orders = {f"{stage.scene.workspace.namespace}-{name}" for name in stage.carried_out() - lifting}
     running = [item for item in done.items().values() if item["verdict"] not in ("verified", "held")]
     assert bool(running) is (done.code == 3), done
