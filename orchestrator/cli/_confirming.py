@@ -20,6 +20,11 @@ def confirm_models(models: Iterable[str], given: str | None) -> None:
     confirm_names(models, given, "the models")
 
 
+def named(given: str | None) -> frozenset[str] | None:
+    """The names that `--confirm` gives; None where somebody is to be asked."""
+    return None if given is None else frozenset(_names(given))
+
+
 def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
     """Return only when exactly these names were given or typed; `what` says whose they are. Raises RefusedError."""
     wanted = tuple(dict.fromkeys(wanted))
@@ -27,7 +32,7 @@ def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
     if given is None and not _is_terminal():
         raise RefusedError("a confirmation is needed", hint=f"--confirm {names}", code="not-confirmed")
     answer = _ask(names, what) if given is None else given
-    said = set(answer.replace(",", " ").split())
+    said = _names(answer)
     if said != set(wanted):
         words = printable(",".join(sorted(said)) or "nothing", 1000)
         raise RefusedError(
@@ -35,6 +40,10 @@ def confirm_names(wanted: Iterable[str], given: str | None, what: str) -> None:
             code="not-confirmed",
             hint="type the names as they are asked for, or give them with --confirm",
         )
+
+
+def _names(said: str) -> set[str]:
+    return set(said.replace(",", " ").split())
 
 
 def _is_terminal() -> bool:

@@ -7,7 +7,7 @@ takes it away: what stays on the screen is the result.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -69,6 +69,8 @@ class Picture:
         """Take in one event."""
         if event.type is EventType.RUN_STARTED:
             self._begin(event)
+        elif event.type is EventType.JOINED:
+            self._place(event.data)
         elif event.type is EventType.WAVE_STARTED:
             self.step = event.step or ""
         elif event.cluster and event.model:
@@ -84,10 +86,14 @@ class Picture:
         self.name = "" if data.get("name") == "-" else str(data.get("name", ""))
         if isinstance(limit := data.get("deadline"), str):
             self.deadline = datetime.fromisoformat(limit)
+        self._place(data)
+
+    def _place(self, data: Mapping[str, Any]) -> None:
         for cluster, place in (data.get("places") or {}).items():
             self._regions[cluster] = str(place.get("region", ""))
             for model in place.get("models", ()):
                 row = self._row(cluster, str(model))
+                row.last = str(place.get("awaited", ""))
                 if why := place.get("unreachable"):
                     row.phase, row.last = "unreachable", str(why)
 

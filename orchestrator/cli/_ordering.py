@@ -71,7 +71,12 @@ def announce_takedown(plan: Plan) -> None:
         out.print(f"order {plan.name}: {models} go dark in {len(clusters)} clusters: {places or 'none'}")
         for words in wave.words:
             out.print(f"scope: {printable(words, 400)}")
+        if wave.awaited:
+            late = ", ".join(printable(cluster.name, 60) for cluster in wave.awaited)
+            out.print(f"no answer yet: {late}: taken dark as soon as there is one")
         for cluster, reason in wave.unreachable:
+            if cluster in wave.awaited:
+                continue
             out.print(f"out of reach: {printable(cluster.name, 60)}: {describe(reason)}")
         for part in wave.clusters:
             for item in part.items:

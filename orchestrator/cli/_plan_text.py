@@ -65,7 +65,9 @@ def summary(plan: Plan) -> str:
     parts = [f"Plan: {', '.join(counts)} in {counted(clusters, 'cluster')}" if counts else "Plan: no changes"]
     parts += [f"{sum(bool(item.held_by) for item in items)} held"] if any(item.held_by for item in items) else []
     parts += [f"{sum(bool(item.refusals) for item in items)} refused"] if any(item.refusals for item in items) else []
-    unreachable = len({cluster.name for wave in plan.waves for cluster, _ in wave.unreachable})
+    awaited = set(plan.awaited)
+    unreachable = len({cluster.name for wave in plan.waves for cluster, _ in wave.unreachable} - awaited)
+    parts += [f"{len(awaited)} awaited"] if awaited else []
     parts += [f"{unreachable} out of reach"] if unreachable else []
     return "; ".join(parts) + (" (rehearsal: sandbox clusters)" if plan.rehearsal else "")
 

@@ -58,22 +58,29 @@ def command(settings: Settings, /, *, form: str, **options: Any) -> int:
 async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, **options: Any) -> RunResult:
     from orchestrator.cli._acting import Terms, run_request
     from orchestrator.cli._asking import asked_by
-    from orchestrator.cli._confirming import confirm_models
+    from orchestrator.cli._confirming import confirm_models, named
     from orchestrator.cli._ordering import announce_takedown, open_order, takedown_options
     from orchestrator.cli._planning import seconds
     from orchestrator.workflow.asking import takedown_task
-    from orchestrator.workflow.following import follow_up
-    from orchestrator.workflow.taking_down import plan_takedown, take_down
+    from orchestrator.workflow.following import follow_up, search_again
+    from orchestrator.workflow.taking_down import open_takedown, take_down
 
     terms = takedown_options(options)
-    async with open_order(settings, options) as (session, order):
-        plan = await plan_takedown(session, order, terms)
+    async with (
+        open_order(settings, options) as (session, order),
+        open_takedown(session, order, terms, named(confirm)) as opening,
+    ):
+        plan, latecomers = opening.plan, opening.latecomers
         announce_takedown(plan)
         confirm_models(plan.models, confirm)
         sent_within = Terms(cluster_deadline=seconds(options["cluster_deadline"]))
         task = takedown_task(settings.path(options["order_file"]), order, terms, options["contexts"], follow=follow)
         request = run_request(sent_within, asked_by(settings, options["kubeconfig"], sent_within, task))
-        result = await take_down(session, order, plan, request)
+        result = await take_down(session, order, plan, request, latecomers)
+        if latecomers is not None:
+            plan = latecomers.with_them(plan)
+            if latecomers.know_more and not request.stop.is_set():
+                plan, result = await search_again(session, order, terms, request, result)
         if follow:
             result = await follow_up(session, order, terms, request, plan, result)
         return result

@@ -13,6 +13,8 @@ class EventType(StrEnum):
     """What happened."""
 
     RUN_STARTED = "runStarted"
+    JOINED = "joined"
+    """Clusters that had not answered when a takedown began: they did so, and take part, or are out of reach."""
     LOCKED = "locked"
     WAVE_STARTED = "waveStarted"
     ITEM_STARTED = "itemStarted"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Lift
@@ -15,6 +15,9 @@ from orchestrator.core.records import CatalogueEntry
 from orchestrator.core.schema import API_VERSION, DOCUMENT
 from orchestrator.core.takedown import Darkening, Restoration
 from orchestrator.core.verdict import Reason, Want
+
+NO_ANSWER_YET: Final = "no-answer-yet"
+"""Why a cluster is out of reach that a takedown began without: it joins as soon as it answers."""
 
 
 class Verb(StrEnum):
@@ -141,6 +144,11 @@ class WavePlan:
     jitter: float = 0.0
     """Seconds over which its clusters begin, spread at random."""
 
+    @property
+    def awaited(self) -> tuple[Cluster, ...]:
+        """Clusters that may still answer, and join."""
+        return tuple(cluster for cluster, reason in self.unreachable if reason.code == NO_ANSWER_YET)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -181,6 +189,28 @@ class Plan:
             item.soak_due and not item.held_by for wave in self.waves for part in wave.clusters for item in part.items
         )
         return self.has_changes or owed
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Names of the clusters that may still answer, and join."""
+        return tuple(dict.fromkeys(cluster.name for wave in self.waves for cluster in wave.awaited))
+
+    def joined_by(self, late: Plan) -> Plan:
+        """The plan of everybody, once those that were awaited have answered or given up: `late` is theirs."""
+        parts = {wave.step: wave for wave in late.waves}
+        models = tuple(dict.fromkeys((*self.models, *late.models)))
+        waves = tuple(_joined(wave, parts[wave.step]) if wave.step in parts else wave for wave in self.waves)
+        return replace(self, waves=waves, models=models)
+
+
+def _joined(wave: WavePlan, late: WavePlan) -> WavePlan:
+    away = tuple(one for one in wave.unreachable if one[1].code != NO_ANSWER_YET)
+    return replace(
+        wave,
+        clusters=(*wave.clusters, *late.clusters),
+        unreachable=(*away, *late.unreachable),
+        models=tuple(dict.fromkeys((*wave.models, *late.models))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

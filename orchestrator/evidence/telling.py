@@ -21,6 +21,15 @@ def _run_started(data: Mapping[str, Any]) -> str:
     return f"the run begins: {data.get('action')} of {models or 'no model'}, steps: {steps or 'none'}"
 
 
+def _joined(data: Mapping[str, Any]) -> str:
+    places = data.get("places")
+    names = places if _is_mapping(places) else {}
+    away = [name for name, place in names.items() if _is_mapping(place) and "unreachable" in place]
+    here = [name for name in names if name not in away]
+    lost = f"; out of reach: {', '.join(map(str, away))}" if away else ""
+    return f"of the clusters that had not answered, these join: {', '.join(map(str, here)) or 'none'}{lost}"
+
+
 def _run_ended(data: Mapping[str, Any]) -> str:
     if data.get("aborted"):
         return f"aborted by {data.get('by')}: nobody goes on with it"
@@ -72,6 +81,7 @@ def _guard_tried(data: Mapping[str, Any]) -> str:
 
 _SENTENCES: Final[dict[EventType, Callable[[Mapping[str, Any]], str]]] = {
     EventType.RUN_STARTED: _run_started,
+    EventType.JOINED: _joined,
     EventType.LOCKED: _locked,
     EventType.WAVE_STARTED: lambda data: f"the step begins, {data.get('clusters')} clusters",
     EventType.WAVE_ENDED: lambda data: f"the step failed: {data['failure']}" if data.get("failure") else "step done",

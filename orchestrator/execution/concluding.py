@@ -14,7 +14,7 @@ from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, ReplicaCount, State, Verdict, Want
-from orchestrator.errors import ClusterError, Unreachable
+from orchestrator.errors import ClusterError, OrchestratorError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
 
@@ -31,6 +31,18 @@ def blank(item: ItemPlan, cluster: Cluster, verdict: Verdict, *reasons: Reason) 
 def unreachable(model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
     """A model in a cluster that gave no answer that can be trusted when the plan was made."""
     return _unseen(model, cluster, want, Verdict.UNREACHABLE, reason)
+
+
+def not_joined(model: str, cluster: Cluster, want: Want, error: OrchestratorError) -> ResultItem:
+    """A model in a cluster that a takedown began without, when what was known in the end forbade to go on with it."""
+    words = f"it had not answered when the run began, and is not taken down now: {printable(error.message, 600)}"
+    return _unseen(model, cluster, want, Verdict.UNVERIFIED, Reason(code="not-joined", message=words))
+
+
+def not_awaited(model: str, cluster: Cluster, want: Want) -> ResultItem:
+    """A model in a cluster that had not answered when the run was interrupted."""
+    reason = Reason(code="interrupted", message="interrupted before it had answered")
+    return _unseen(model, cluster, want, Verdict.NOT_RUN, reason)
 
 
 def held_since(cluster: Cluster, hold: Hold) -> ResultItem:
@@ -68,7 +80,10 @@ def ending(result: ResultItem) -> dict[str, Any]:
 
 
 def places_of(plan: Plan) -> dict[str, dict[str, Any]]:
-    """By cluster its region and the models that the plan is about there, and why it is out of reach where it is."""
+    """By cluster its region and the models that the plan is about there, and why it is out of reach where it is.
+
+    One that may still join is `awaited`.
+    """
     places: dict[str, dict[str, Any]] = {}
     for wave in plan.waves:
         for part in wave.clusters:
@@ -77,7 +92,7 @@ def places_of(plan: Plan) -> dict[str, dict[str, Any]]:
         for cluster, reason in wave.unreachable:
             place = places.setdefault(cluster.name, {"region": cluster.region, "models": []})
             place["models"] += wave.models or plan.models
-            place["unreachable"] = reason.message
+            place["awaited" if cluster in wave.awaited else "unreachable"] = reason.message
     return places
 
 

@@ -1,12 +1,14 @@
 """A takedown: every cluster of its plan at once, to the end, whatever fails on the way.
 
-It takes no safety rule, no lock and no other cluster's trouble for a reason to wait. It never rolls back.
+It takes no safety rule, no lock and no other cluster's trouble for a reason to wait. It never rolls back. Clusters that
+had not answered when it was planned join it as soon as they do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from functools import partial
 from typing import Any
 
@@ -14,14 +16,17 @@ from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold
-from orchestrator.core.plan import ClusterPlan, ItemPlan, Plan
+from orchestrator.core.plan import NO_ANSWER_YET, ClusterPlan, ItemPlan, Plan
 from orchestrator.core.result import ErrorDetail, ResultItem
-from orchestrator.core.verdict import Reason, Verdict
+from orchestrator.core.text import printable
+from orchestrator.core.verdict import Reason, Verdict, Want
+from orchestrator.errors import OrchestratorError
 from orchestrator.execution import concluding
 from orchestrator.execution.dark_item import DarkItem
 from orchestrator.execution.darkness import DarkClusterPorts
 from orchestrator.execution.ports import DarkPorts, RunOptions, RunOutcome
 from orchestrator.execution.seizing import SeizedLocks
+from orchestrator.execution.stopping import Interrupted, unless_stopped
 
 
 async def take_dark(plan: Plan, ports: DarkPorts, options: RunOptions) -> RunOutcome:
@@ -40,6 +45,8 @@ class _Takedown:
         self._ports = ports
         self._options = options
         self._locks = SeizedLocks(ports.writers, options.holder, ports.clock)
+        self._refused: OrchestratorError | None = None
+        """Why those that were awaited may not join."""
 
     async def carry_out(self) -> RunOutcome:
         plan = self._plan
@@ -56,9 +63,7 @@ class _Takedown:
         )
         items: list[ResultItem] = []
         try:
-            parts = [part for wave in plan.waves for part in wave.clusters]
-            done = await asyncio.gather(*(self._take_cluster_dark(part) for part in parts))
-            items = [item for found in done for item in found]
+            items = [*itertools.chain(*await asyncio.gather(self._take_all_dark(plan), self._join()))]
         finally:
             left = dict(await self._locks.release())
             verdicts = {verdict.value: sum(item.verdict is verdict for item in items) for verdict in Verdict}
@@ -69,12 +74,38 @@ class _Takedown:
             for item in items
         ]
         items += [
-            concluding.unreachable(model, cluster, wave.want, reason)
-            for wave in plan.waves
+            self._out_of_reach(model, cluster, wave.want, reason)
+            for wave in self._plan.waves
             for cluster, reason in wave.unreachable
-            for model in (wave.models or plan.models)
+            for model in (wave.models or self._plan.models)
         ]
         return self._outcome(tuple(items))
+
+    async def _join(self) -> list[ResultItem]:
+        """Take those dark that answer late. They wait for nobody, and nobody waits for them."""
+        if self._ports.join is None:
+            return []
+        try:
+            late = await unless_stopped(self._ports.join(), self._options.stop)
+        except Interrupted:
+            return []
+        except OrchestratorError as error:
+            self._refused = error
+            return []
+        except Exception as error:
+            words = f"a defect of this tool: {type(error).__name__}: {error}"
+            self._refused = OrchestratorError(words, code="internal")
+            return []
+        self._plan = self._plan.joined_by(late)
+        self._emit(EventType.JOINED, places=concluding.places_of(late))
+        return await self._take_all_dark(late)
+
+    def _out_of_reach(self, model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
+        if reason.code != NO_ANSWER_YET:
+            return concluding.unreachable(model, cluster, want, reason)
+        if self._refused is not None:
+            return concluding.not_joined(model, cluster, want, self._refused)
+        return concluding.not_awaited(model, cluster, want)
 
     def _outcome(self, items: tuple[ResultItem, ...]) -> RunOutcome:
         ended_early = any(reason.code == "interrupted" for item in items for reason in item.reasons)
@@ -82,7 +113,15 @@ class _Takedown:
         if getattr(self._ports.journal, "incomplete", False):
             message = "the journal could not be written: the evidence of this run is incomplete"
             error = ErrorDetail(code="evidence-incomplete", message=message)
-        return RunOutcome(items=items, interrupted=self._options.stop.is_set() and ended_early, error=error)
+        elif (refused := self._refused) is not None:
+            error = ErrorDetail(code=refused.code, message=printable(refused.message, 600), hint=refused.hint)
+        interrupted = self._options.stop.is_set() and ended_early
+        return RunOutcome(items=items, interrupted=interrupted, error=error, plan=self._plan)
+
+    async def _take_all_dark(self, plan: Plan) -> list[ResultItem]:
+        parts = [part for wave in plan.waves for part in wave.clusters]
+        done = await asyncio.gather(*(self._take_cluster_dark(part) for part in parts))
+        return [item for found in done for item in found]
 
     async def _take_cluster_dark(self, part: ClusterPlan) -> tuple[ResultItem, ...]:
         return tuple(await asyncio.gather(*(self._take_dark(part.cluster, item) for item in part.items)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, Journal
+from orchestrator.core.plan import Plan
 from orchestrator.core.ports import Clock, ClusterWriter, GuardProver, Prober, Verifier
 from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.execution.begun import Begun
@@ -38,6 +39,9 @@ class DarkPorts(RunPorts):
     """What a takedown or a restore touches besides."""
 
     guard_prover: GuardProver
+    join: Callable[[], Awaitable[Plan]] | None = None
+    """The takedown of the clusters that the plan awaits, once they have answered or given up; None where it awaits
+    none. Raises OrchestratorError where what they know forbids it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,8 @@ class RunOutcome:
     """Whether `RunOptions.stop` ended it early (exit 130)."""
     error: ErrorDetail | None = None
     """What concerns the run as a whole: `evidence-incomplete` when the journal could not be written."""
+    plan: Plan | None = None
+    """What a takedown carried out, with the clusters that joined it on the way; None for every other run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

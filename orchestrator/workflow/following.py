@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order
@@ -18,7 +18,7 @@ from orchestrator.workflow.applying import RunRequest, items_of
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import merge_ledgers
 from orchestrator.workflow.session import Session
-from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown, take_down
+from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown, start_of, take_down
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
@@ -67,7 +67,7 @@ async def follow_up(
     of a derivative, or of further marks: then every cluster is searched for them, also those that were done. Channels
     are nobody's debt here: only their owners can switch them.
     """
-    options = replace(options, began=_start_of(plan) or session.clock.now() - timedelta(seconds=first.seconds))
+    options = replace(options, began=start_of(plan) or session.clock.now() - timedelta(seconds=first.seconds))
     aim, result, latest, pause = Aim.of(plan), first, first, _FIRST_PAUSE
     while True:
         try:
@@ -93,6 +93,20 @@ async def follow_up(
         pause = _FIRST_PAUSE if progressed else pause
         if request.stop.is_set():
             return replace(result, exit_code=130, outcome=outcome_of(130))
+
+
+async def search_again(
+    session: Session, order: Order, options: TakedownOptions, request: RunRequest, first: RunResult
+) -> tuple[Plan, RunResult]:
+    """The whole takedown once more: a cluster that joined `first` late knew of more than the others were searched for.
+
+    The plan that was carried out, and what both came to.
+    """
+    plan = await plan_takedown(session, order, options)
+    latest = await take_down(session, order, plan, replace(request, is_round=True))
+    result = joined(first, latest)
+    request.audience.ends(result)
+    return plan, result
 
 
 def owing_clusters(result: RunResult) -> frozenset[str]:
@@ -123,12 +137,6 @@ def joined(before: RunResult, after: RunResult) -> RunResult:
 async def _debts(session: Session, order: Order, aim: Aim, latest: RunResult) -> frozenset[str]:
     records = await look_for_records(session, ())
     return aim.debts(order.digest, records.values(), latest)
-
-
-def _start_of(plan: Plan) -> datetime | None:
-    """From when its deadline counts; None where no cluster answered."""
-    received = (item.darkening.hold.received for item in items_of(plan) if item.darkening)
-    return next((at for at in received if at is not None), None)
 
 
 def _recognised(plan: Plan) -> dict[str, Model]:

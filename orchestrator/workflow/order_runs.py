@@ -34,9 +34,18 @@ Execute = Callable[[Plan, execution.DarkPorts, execution.RunOptions], Awaitable[
 
 
 async def carry_out_order(
-    session: Session, order: Order, plan: Plan, request: RunRequest, execute: Execute
+    session: Session,
+    order: Order,
+    plan: Plan,
+    request: RunRequest,
+    execute: Execute,
+    *,
+    join: Callable[[], Awaitable[Plan]] | None = None,
 ) -> RunResult:
-    """Carry out the plan of a takedown or a restore and return its result. Raises RefusedError (exit 4)."""
+    """Carry out the plan of a takedown or a restore and return its result. Raises RefusedError (exit 4).
+
+    `join` is how those join a takedown that its plan awaits.
+    """
     began, started = session.clock.now(), session.clock.elapsed()
     run = evidence.new_run_id(began)
     directory = request.state / "runs" / run
@@ -48,7 +57,7 @@ async def carry_out_order(
             outcome = await execute(
                 plan,
                 execution.DarkPorts(
-                    writers=session.writers(clusters_of(plan)),
+                    writers=session.writers((*clusters_of(plan), *plan.awaited)),
                     verifier=LiveVerifier(session.clock, prober, explains=request.explains),
                     prober=prober,
                     guard_prover=guarding.DryRunProver(session.clock),
@@ -56,6 +65,7 @@ async def carry_out_order(
                     journal=journal,
                     clock=session.clock,
                     tell=request.tell_everybody,
+                    join=join,
                 ),
                 execution.RunOptions(
                     run=run,
@@ -65,6 +75,7 @@ async def carry_out_order(
                     stop=request.stop,
                 ),
             )
+        plan = outcome.plan or plan
         channels = await judge_channels(session, order.digest, plan, prober)
     result = request.explained(_result(session, plan, outcome, channels, run, started))
     if plan.action == "takedown" and not outcome.interrupted:

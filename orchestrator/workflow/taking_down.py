@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator import execution, planning
-from orchestrator.core.holds import Hold, Lift
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order, OrderScope
-from orchestrator.core.plan import Plan
+from orchestrator.core.plan import NO_ANSWER_YET, Plan
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.result import RunResult
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
-from orchestrator.core.verdict import Want
+from orchestrator.core.verdict import Reason, Want
 from orchestrator.core.wish import PlanRequest, Wish, WishedWave
 from orchestrator.delivery.snapshot import take_snapshot
-from orchestrator.errors import HoldRefusal, RefusedError
-from orchestrator.geo.orders import check_identity, is_among, models_under, resolve_order, scope_of, superseded_digests
+from orchestrator.geo.orders import superseded_digests
 from orchestrator.planning.takedown import TakedownTerms, darken
 from orchestrator.workflow import contexts
-from orchestrator.workflow.applying import RunRequest
+from orchestrator.workflow.applying import RunRequest, items_of
+from orchestrator.workflow.arrivals import Arrivals, looking
 from orchestrator.workflow.collateral import with_collateral
+from orchestrator.workflow.demand import Demand, recognise, understand
 from orchestrator.workflow.doubts import unseen_models, with_doubts, with_marks_of_others
 from orchestrator.workflow.guards import draw_guard
-from orchestrator.workflow.holds import check_debts
 from orchestrator.workflow.looking_ahead import Guess, ask_ahead, guess_reads
 from orchestrator.workflow.order_runs import carry_out_order
-from orchestrator.workflow.recognising import Knowledge, Recognised, gather_knowledge
+from orchestrator.workflow.recognising import Recognised, gather_knowledge
 from orchestrator.workflow.requests import Asking, wish_for
 from orchestrator.workflow.routes import cut_routes
-from orchestrator.workflow.session import Session, ask_all, contradictions
+from orchestrator.workflow.session import Session, ask_all
 
 STEP = "takedown"
 
@@ -52,7 +52,8 @@ class TakedownOptions:
     clusters: frozenset[str] = frozenset()
     """Only these of the clusters concerned: those that still owe something; every one when empty."""
     began: datetime | None = None
-    """When the run that this one goes on with began: from then on a rehearsal's lateness counts; None for a new one."""
+    """When the run that this one goes on with or joins began: from then on lateness counts where neither the order nor
+    a cluster tells when it arrived. None for a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,50 +67,156 @@ class OperatorsHold:
 async def plan_takedown(session: Session, order: Order, options: TakedownOptions) -> Plan:
     """The takedown that an order demands of the clusters as they are now; nothing is changed.
 
-    Raises RefusedError (exit 4) for an order that is lifted, that has another one's name, or that does not fit
-    sandbox clusters; UsageError (exit 2) for one that concerns no cluster, or that a cluster owes which left the fleet.
+    Raises what `understand` raises.
     """
-    session = session.looking_once()
-    snapshots = await _look_everywhere(session, order)
+    async with open_takedown(session, order, options, None) as opening:
+        return opening.plan
+
+
+@asynccontextmanager
+async def open_takedown(
+    session: Session, order: Order, options: TakedownOptions, named: Collection[str] | None
+) -> AsyncIterator[Opening]:
+    """The same plan as soon as most clusters have answered; those that are late join it.
+
+    Everybody is waited for where somebody is to look at the plan first (`named`, the models that are confirmed already,
+    is None), where it is about other models than those, where one of them was seen nowhere yet, and in a fleet of mere
+    contexts, of which two may be the same cluster. Raises what `understand` raises.
+    """
+    look = session.looking_once()
+    async with _look_everywhere(look, order) as arrivals:
+        opening = None if named is None else await _open_promptly(look, order, options, arrivals, named)
+        if opening is None:
+            demand = await understand(look, order, await arrivals.everybody(), rehearse=options.rehearse)
+            opening = Opening(await _planned(order, demand, options))
+            del demand
+        if opening.latecomers is not None:
+            yield opening
+            return
+    # What was read to make the plan is not kept for as long as the run takes.
+    del look, arrivals
+    yield opening
+
+
+async def _open_promptly(
+    session: Session, order: Order, options: TakedownOptions, arrivals: Arrivals, named: Collection[str]
+) -> Opening | None:
+    """None where everybody has to be waited for."""
     if session.fleet.name == contexts.NAME:
-        session = replace(session, fleet=contexts.without_twins(session.fleet, snapshots.values()))
-        snapshots = {cluster.name: snapshots[cluster.name] for cluster in session.fleet.clusters}
-    _refuse_lifted(order, snapshots.values())
-    holds, lifts = _records(snapshots.values())
-    check_identity(order, holds, lifts)
-    _check_rehearsal(snapshots.values(), rehearse=options.rehearse)
-    scope = resolve_order(order, session.fleet, await _contradicted(session, order))
-    knowledge = gather_knowledge(session.workspace, snapshots.values())
-    recognised = _left_to(order, _recognise(order, knowledge), holds)
-    if session.fleet.name != contexts.NAME:
-        # Of this very order nothing may be called proven while a cluster that owes it is out of sight.
-        check_debts(session.fleet, snapshots.values(), recognised, digest=order.digest)
-    request = _request(session, order, _narrowed(scope, options.clusters), recognised)
+        return None
+    snapshots = await arrivals.prompt()
+    late = tuple(cluster.name for cluster in session.fleet.clusters if cluster.name not in snapshots)
+    if not late:
+        return None
+    demand = await understand(session, order, _with_awaited(session, snapshots), rehearse=options.rehearse)
+    plan = await _planned(order, demand, options)
+    if not _was_seen(plan) or set(plan.models) != set(named):
+        return None
+    return Opening(plan, Latecomers(order, demand, replace(options, began=start_of(plan)), arrivals, late))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A takedown that can begin."""
+
+    plan: Plan
+    latecomers: Latecomers | None = None
+    """Those that had not answered yet; None where everybody had."""
+
+
+class Latecomers:
+    """The clusters that had not answered when a takedown was planned."""
+
+    def __init__(
+        self, order: Order, demand: Demand, options: TakedownOptions, arrivals: Arrivals, clusters: tuple[str, ...]
+    ) -> None:
+        self.clusters = clusters
+        self.know_more = False
+        """Whether they know of a model, or of marks of one, that the others were never searched for."""
+        self._order = order
+        self._demand = demand
+        self._options = options
+        self._arrivals = arrivals
+        self._late: Plan | None = None
+
+    async def plan(self) -> Plan:
+        """Their takedown, by what everybody knows, once they have answered or given up.
+
+        Raises what `understand` raises.
+        """
+        session = self._demand.session
+        snapshots = {**self._demand.snapshots, **await self._arrivals.everybody()}
+        # Nobody listened to them while the others' takedown was planned: their time may have run out by that alone.
+        failed = [name for name in self.clusters if snapshots[name].failure is not None]
+        again = session.looking_once()
+        snapshots |= await ask_all(failed, lambda name: take_snapshot(again.writer(name), SnapshotRequest()))
+        demand = await understand(session, self._order, snapshots, rehearse=self._options.rehearse)
+        self.know_more = demand.recognised != self._demand.recognised
+        options = replace(self._options, clusters=frozenset(self.clusters))
+        self._late = await _planned(self._order, demand, options, seen=self._demand.recognised)
+        return self._late
+
+    def with_them(self, plan: Plan) -> Plan:
+        """The plan that awaited them, as it was carried out."""
+        return plan.joined_by(self._late) if self._late is not None else plan
+
+
+async def _planned(
+    order: Order, demand: Demand, options: TakedownOptions, *, seen: Collection[str] = frozenset()
+) -> Plan:
+    """`seen` are models that somebody has something of, as is known already."""
+    session, recognised = demand.session, demand.recognised
+    snapshots = dict(demand.snapshots)
+    request = _request(session, order, _narrowed(demand.scope, options.clusters), recognised)
     snapshots |= await _snapshots(session, request, snapshots)
     plan = planning.plan(request, snapshots)
     cuttings = await cut_routes(session, order, plan, snapshots)
     terms = TakedownTerms(
         order=order,
-        scope=scope,
+        scope=demand.scope,
         received=received(order, snapshots.values(), session.clock.now(), options),
         draw_guard=draw_guard(order),
-        supersedes=superseded_digests(order, holds, lifts),
+        supersedes=superseded_digests(order, demand.holds, demand.lifts),
         soak=options.soak,
         include_shared=options.include_shared,
         is_operators=options.operators is not None,
         reason=options.operators.reason if options.operators else "",
         until=options.operators.until if options.operators else None,
     )
-    plan = with_marks_of_others(darken(plan, terms, snapshots, cuttings), knowledge)
-    plan = with_doubts(plan, recognised, await unseen_models(session, plan, snapshots))
+    plan = with_marks_of_others(darken(plan, terms, snapshots, cuttings), demand.knowledge)
+    unseen = await unseen_models(session, plan, snapshots)
+    plan = with_doubts(plan, recognised, unseen.difference(seen))
     if options.include_shared or options.shows_collateral:
         plan = await with_collateral(session, plan)
     return replace(plan, not_covered=tuple(session.connection.contexts_outside_fleet()))
 
 
-async def take_down(session: Session, order: Order, plan: Plan, request: RunRequest) -> RunResult:
+async def take_down(
+    session: Session, order: Order, plan: Plan, request: RunRequest, latecomers: Latecomers | None = None
+) -> RunResult:
     """Carry out a takedown that was planned and confirmed; nothing stops it but a signal."""
-    return await carry_out_order(session, order, plan, request, execution.take_dark)
+    join = latecomers.plan if latecomers else None
+    return await carry_out_order(session, order, plan, request, execution.take_dark, join=join)
+
+
+def start_of(plan: Plan) -> datetime | None:
+    """From when its deadline counts; None where no cluster answered."""
+    when = (item.darkening.hold.received for item in items_of(plan) if item.darkening)
+    return next((at for at in when if at is not None), None)
+
+
+def _was_seen(plan: Plan) -> bool:
+    """Whether there is something of each of its models in one of its clusters, or was."""
+    return not any(doubt.code == "found-nowhere" for item in items_of(plan) for doubt in item.doubts)
+
+
+def _with_awaited(session: Session, snapshots: Mapping[str, ClusterSnapshot]) -> dict[str, ClusterSnapshot]:
+    """The snapshots of the whole fleet; who has not answered may still do so."""
+    reason = Reason(code=NO_ANSWER_YET, message="no answer yet")
+    return {
+        cluster.name: snapshots.get(cluster.name) or ClusterSnapshot(cluster=cluster, failure=reason)
+        for cluster in session.fleet.clusters
+    }
 
 
 def _narrowed(scope: OrderScope, clusters: frozenset[str]) -> OrderScope:
@@ -118,7 +225,7 @@ def _narrowed(scope: OrderScope, clusters: frozenset[str]) -> OrderScope:
     return replace(scope, clusters=tuple(name for name in scope.clusters if name in clusters))
 
 
-async def _look_everywhere(session: Session, order: Order) -> dict[str, ClusterSnapshot]:
+def _look_everywhere(session: Session, order: Order) -> AbstractAsyncContextManager[Arrivals]:
     """The records of every cluster of the fleet: a model, a hold or a lift may be known to one of them alone.
 
     What the plan will need of each is asked for at the same time, as far as the workspace tells.
@@ -130,85 +237,15 @@ async def _look_everywhere(session: Session, order: Order) -> dict[str, ClusterS
         ask_ahead(writer, guess)
         return await take_snapshot(writer, SnapshotRequest())
 
-    return await ask_all((cluster.name for cluster in session.fleet.clusters), look)
+    return looking((cluster.name for cluster in session.fleet.clusters), look)
 
 
 def _guess(session: Session, order: Order) -> Guess:
-    recognised = _recognise(order, gather_knowledge(session.workspace, ()))
+    recognised = recognise(order, gather_knowledge(session.workspace, ()))
     known = {name: one for name, one in recognised.items() if name in session.workspace.model_names}
     some = tuple(cluster.name for cluster in session.fleet.clusters[:1])
     scope = OrderScope(clusters=some, words=(), collateral=())
     return guess_reads(session, _request(session, order, scope, known))
-
-
-def _refuse_lifted(order: Order, snapshots: Iterable[ClusterSnapshot]) -> None:
-    found = tuple(snapshots)
-    for snapshot in found:
-        for lift in snapshot.lifts:
-            if lift.digest == order.digest:
-                words = f"the order {order.name} is lifted ({lift.reference}), as {snapshot.cluster.name} records"
-                left = [one.cluster.name for one in found if any(hold.digest == order.digest for hold in one.holds)]
-                if not left:
-                    raise HoldRefusal(words, hint="a lift is for good: a new decision needs a new order")
-                raise HoldRefusal(
-                    f"{words}; {', '.join(left)} still has its hold: it was away, or its restore did not end",
-                    hint="`orchestrator restore --order FILE` again brings back just what is left; a lift is for good: "
-                    "a new decision needs a new order",
-                )
-
-
-def _left_to(
-    order: Order, recognised: dict[str, tuple[Recognised, str]], holds: Iterable[Hold]
-) -> dict[str, tuple[Recognised, str]]:
-    """The models that no order which replaced this one has taken over. Raises HoldRefusal where none is left."""
-    successors = [one for one in holds if one.name == order.name and is_among(order.digest, one.supersedes)]
-    taken = {hold.model for hold in successors}
-    left = {name: one for name, one in recognised.items() if name not in taken}
-    if recognised and not left:
-        raise HoldRefusal(
-            f"the order {order.name} of digest {order.digest[:16]} was replaced by the one of digest "
-            f"{successors[0].digest[:16]}",
-            hint="take down by the file of the order that replaced it",
-            code="superseded",
-        )
-    return left
-
-
-def _records(snapshots: Iterable[ClusterSnapshot]) -> tuple[tuple[Hold, ...], tuple[Lift, ...]]:
-    found = tuple(snapshots)
-    return (
-        tuple(hold for snapshot in found for hold in snapshot.holds),
-        tuple(lift for snapshot in found for lift in snapshot.lifts),
-    )
-
-
-def _check_rehearsal(snapshots: Iterable[ClusterSnapshot], *, rehearse: bool) -> None:
-    """A sandbox is never mistaken for the real thing, nor the other way round."""
-    identities = {one.cluster.name: one.identity for one in snapshots if one.identity is not None}
-    sandboxes = sorted(name for name, identity in identities.items() if identity.sandbox)
-    if sandboxes and not rehearse:
-        raise RefusedError(
-            f"{', '.join(sandboxes)}: a sandbox; taking a model down there proves nothing about the real thing",
-            hint="--rehearse says that a rehearsal is meant",
-            code="rehearsal",
-        )
-    if real := sorted(identities.keys() - set(sandboxes)) if rehearse else []:
-        raise RefusedError(
-            f"{', '.join(real)}: no sandbox, so this is no rehearsal",
-            hint="leave --rehearse away, or choose another fleet",
-            code="rehearsal",
-        )
-
-
-async def _contradicted(session: Session, order: Order) -> Mapping[str, str]:
-    """Which clusters' nodes contradict what they declare, where the order's scope rests on that."""
-    scope = scope_of(order.about, session.fleet)
-    return await contradictions(session, [scope]) if scope is not None else {}
-
-
-def _recognise(order: Order, knowledge: Knowledge) -> dict[str, tuple[Recognised, str]]:
-    """By model in scope: how it is recognised, and why it is in scope."""
-    return {name: (knowledge.recognise(name, order), why) for name, why in models_under(order, knowledge.lineage)}
 
 
 def _request(
@@ -249,4 +286,4 @@ def received(order: Order, snapshots: Iterable[ClusterSnapshot], now: datetime, 
     if options.rehearse:
         return options.began or now
     known = [hold.received for one in snapshots for hold in one.holds if hold.digest == order.digest and hold.received]
-    return order.received or min(known, default=now)
+    return order.received or min(known, default=options.began or now)
