@@ -16,7 +16,7 @@ from orchestrator.core.schema import API_VERSION, DOCUMENT
 from orchestrator.core.takedown import Darkening, Restoration
 from orchestrator.core.verdict import Reason, Want
 
-NO_ANSWER_YET: Final = "no-answer-yet"
+AWAITED: Final = Reason(code="no-answer-yet", message="no answer yet")
 """Why a cluster is out of reach that a takedown began without: it joins as soon as it answers."""
 
 
@@ -147,7 +147,7 @@ class WavePlan:
     @property
     def awaited(self) -> tuple[Cluster, ...]:
         """Clusters that may still answer, and join."""
-        return tuple(cluster for cluster, reason in self.unreachable if reason.code == NO_ANSWER_YET)
+        return tuple(cluster for cluster, reason in self.unreachable if reason == AWAITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,7 @@ class Plan:
 
 
 def _joined(wave: WavePlan, late: WavePlan) -> WavePlan:
-    away = tuple(one for one in wave.unreachable if one[1].code != NO_ANSWER_YET)
+    away = tuple(one for one in wave.unreachable if one[1] != AWAITED)
     return replace(
         wave,
         clusters=(*wave.clusters, *late.clusters),

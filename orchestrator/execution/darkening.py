@@ -16,7 +16,7 @@ from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, EventType
 from orchestrator.core.fleet import Cluster
 from orchestrator.core.holds import Hold
-from orchestrator.core.plan import NO_ANSWER_YET, ClusterPlan, ItemPlan, Plan
+from orchestrator.core.plan import AWAITED, ClusterPlan, ItemPlan, Plan
 from orchestrator.core.result import ErrorDetail, ResultItem
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Reason, Verdict, Want
@@ -94,14 +94,15 @@ class _Takedown:
             return []
         except Exception as error:
             words = f"a defect of this tool: {type(error).__name__}: {error}"
-            self._refused = OrchestratorError(words, code="internal")
+            hint = "the same command again looks at every cluster anew; please report what it says here"
+            self._refused = OrchestratorError(words, code="internal", hint=hint)
             return []
         self._plan = self._plan.joined_by(late)
         self._emit(EventType.JOINED, places=concluding.places_of(late))
         return await self._take_all_dark(late)
 
     def _out_of_reach(self, model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
-        if reason.code != NO_ANSWER_YET:
+        if reason != AWAITED:
             return concluding.unreachable(model, cluster, want, reason)
         if self._refused is not None:
             return concluding.not_joined(model, cluster, want, self._refused)

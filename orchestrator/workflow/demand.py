@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.holds import Hold, Lift
 from orchestrator.core.order import Order, OrderScope
-from orchestrator.core.plan import NO_ANSWER_YET
+from orchestrator.core.plan import AWAITED
 from orchestrator.core.snapshot import ClusterSnapshot
 from orchestrator.errors import HoldRefusal, RefusedError
 from orchestrator.geo.orders import check_identity, is_among, models_under, resolve_order, scope_of
@@ -137,5 +137,5 @@ async def _contradicted(session: Session, order: Order, snapshots: Mapping[str, 
     scope = scope_of(order.about, session.fleet)
     if scope is None:
         return {}
-    awaited = {name for name, one in snapshots.items() if one.failure and one.failure.code == NO_ANSWER_YET}
+    awaited = {name for name, one in snapshots.items() if one.failure == AWAITED}
     return await contradictions(session, [scope], [name for name in snapshots if name not in awaited])

@@ -10,12 +10,12 @@ from datetime import datetime
 from orchestrator import execution, planning
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order, OrderScope
-from orchestrator.core.plan import NO_ANSWER_YET, Plan
+from orchestrator.core.plan import AWAITED, Plan
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.result import RunResult
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
 from orchestrator.core.takedown import DEFAULT_TAKEDOWN_SOAK
-from orchestrator.core.verdict import Reason, Want
+from orchestrator.core.verdict import Want
 from orchestrator.core.wish import PlanRequest, Wish, WishedWave
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.geo.orders import superseded_digests
@@ -212,9 +212,8 @@ def _was_seen(plan: Plan) -> bool:
 
 def _with_awaited(session: Session, snapshots: Mapping[str, ClusterSnapshot]) -> dict[str, ClusterSnapshot]:
     """The snapshots of the whole fleet; who has not answered may still do so."""
-    reason = Reason(code=NO_ANSWER_YET, message="no answer yet")
     return {
-        cluster.name: snapshots.get(cluster.name) or ClusterSnapshot(cluster=cluster, failure=reason)
+        cluster.name: snapshots.get(cluster.name) or ClusterSnapshot(cluster=cluster, failure=AWAITED)
         for cluster in session.fleet.clusters
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from orchestrator.core.events import EventType
-from orchestrator.core.plan import NO_ANSWER_YET, Plan
+from orchestrator.core.plan import AWAITED, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.verdict import Reason, Verdict
 from orchestrator.errors import HoldRefusal
@@ -16,7 +16,6 @@ from tests.unit.execution.doubles import SilentProber
 from tests.unit.execution.test_darkening import DarkWorld, replicas_in
 from tests.unit.execution.world import codes
 
-AWAITED = Reason(code=NO_ANSWER_YET, message="no answer yet")
 TIMEOUT = Reason(code="timeout", message="no connection within 5 s")
 
 Join = Callable[[], Awaitable[Plan]]
