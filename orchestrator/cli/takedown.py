@@ -63,7 +63,8 @@ async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, *
     from orchestrator.cli._planning import seconds
     from orchestrator.workflow.asking import takedown_task
     from orchestrator.workflow.following import follow_up, search_again
-    from orchestrator.workflow.taking_down import open_takedown, take_down
+    from orchestrator.workflow.opening import open_takedown
+    from orchestrator.workflow.taking_down import take_down
 
     terms = takedown_options(options)
     async with (
@@ -80,7 +81,7 @@ async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, *
         if latecomers is not None:
             plan = latecomers.with_them(plan)
             if latecomers.know_more and not request.stop.is_set():
-                plan, result = await search_again(session, order, terms, request, result)
+                plan, result = await search_again(session, order, latecomers, request, result)
         if follow:
             result = await follow_up(session, order, terms, request, plan, result)
         return result

@@ -200,7 +200,7 @@ class Plan:
         parts = {wave.step: wave for wave in late.waves}
         models = tuple(dict.fromkeys((*self.models, *late.models)))
         waves = tuple(_joined(wave, parts[wave.step]) if wave.step in parts else wave for wave in self.waves)
-        return replace(self, waves=waves, models=models)
+        return replace(self, waves=waves, models=models, rehearsal=self.rehearsal or late.rehearsal)
 
 
 def _joined(wave: WavePlan, late: WavePlan) -> WavePlan:

@@ -27,7 +27,8 @@ def _joined(data: Mapping[str, Any]) -> str:
     away = [name for name, place in names.items() if _is_mapping(place) and "unreachable" in place]
     here = [name for name in names if name not in away]
     lost = f"; out of reach: {', '.join(map(str, away))}" if away else ""
-    return f"of the clusters that had not answered, these join: {', '.join(map(str, here)) or 'none'}{lost}"
+    more = f"; {data.get('unsearched')}" if data.get("unsearched") else ""
+    return f"of the clusters that had not answered, these join: {', '.join(map(str, here)) or 'none'}{lost}{more}"
 
 
 def _run_ended(data: Mapping[str, Any]) -> str:

@@ -5,8 +5,18 @@ what came of it (that is the verifier's) and to know a client: clusters, clock a
 """
 
 from orchestrator.execution.darkening import take_dark
-from orchestrator.execution.ports import DarkPorts, RunOptions, RunOutcome, RunPorts
+from orchestrator.execution.ports import DarkPorts, Joined, Joining, RunOptions, RunOutcome, RunPorts
 from orchestrator.execution.restoring import bring_back
 from orchestrator.execution.run import execute
 
-__all__ = ["DarkPorts", "RunOptions", "RunOutcome", "RunPorts", "bring_back", "execute", "take_dark"]
+__all__ = [
+    "DarkPorts",
+    "Joined",
+    "Joining",
+    "RunOptions",
+    "RunOutcome",
+    "RunPorts",
+    "bring_back",
+    "execute",
+    "take_dark",
+]

@@ -14,7 +14,7 @@ from orchestrator.core.plan import ItemPlan, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.text import printable
 from orchestrator.core.verdict import Assessment, Judgement, Readiness, Reason, ReplicaCount, State, Verdict, Want
-from orchestrator.errors import ClusterError, OrchestratorError, Unreachable
+from orchestrator.errors import ClusterError, Unreachable
 from orchestrator.execution.sending import reason_of
 from orchestrator.execution.stopping import Interrupted
 
@@ -33,9 +33,9 @@ def unreachable(model: str, cluster: Cluster, want: Want, reason: Reason) -> Res
     return _unseen(model, cluster, want, Verdict.UNREACHABLE, reason)
 
 
-def not_joined(model: str, cluster: Cluster, want: Want, error: OrchestratorError) -> ResultItem:
+def not_joined(model: str, cluster: Cluster, want: Want, why: str) -> ResultItem:
     """A model in a cluster that a takedown began without, when what was known in the end forbade to go on with it."""
-    words = f"it had not answered when the run began, and is not taken down now: {printable(error.message, 600)}"
+    words = f"it had not answered when the run began, and is not taken down now: {why}"
     return _unseen(model, cluster, want, Verdict.UNVERIFIED, Reason(code="not-joined", message=words))
 
 

@@ -45,8 +45,10 @@ class _Takedown:
         self._ports = ports
         self._options = options
         self._locks = SeizedLocks(ports.writers, options.holder, ports.clock)
-        self._refused: OrchestratorError | None = None
-        """Why those that were awaited may not join."""
+        self._fault: ErrorDetail | None = None
+        """Why those that were awaited may not join, or what the others were not searched for."""
+        self._is_cut_short = False
+        """Whether a signal ended the waiting for them."""
 
     async def carry_out(self) -> RunOutcome:
         plan = self._plan
@@ -82,41 +84,43 @@ class _Takedown:
         return self._outcome(tuple(items))
 
     async def _join(self) -> list[ResultItem]:
-        """Take those dark that answer late. They wait for nobody, and nobody waits for them."""
-        if self._ports.join is None:
+        """Take those dark that answer late. Nobody waits for them, and no defect of theirs reaches anybody else."""
+        if self._ports.late is None:
             return []
         try:
-            late = await unless_stopped(self._ports.join(), self._options.stop)
+            late = await unless_stopped(self._ports.late.join(), self._options.stop)
+            self._emit(EventType.JOINED, places=concluding.places_of(late.plan), unsearched=late.unsearched)
+            items = await self._take_all_dark(late.plan)
         except Interrupted:
-            return []
+            self._is_cut_short = True
         except OrchestratorError as error:
-            self._refused = error
-            return []
+            self._fault = ErrorDetail(code=error.code, message=printable(error.message, 600), hint=error.hint)
         except Exception as error:
-            words = f"a defect of this tool: {type(error).__name__}: {error}"
+            words = f"a defect of this tool: {type(error).__name__}: {printable(error, 200)}"
             hint = "the same command again looks at every cluster anew; please report what it says here"
-            self._refused = OrchestratorError(words, code="internal", hint=hint)
-            return []
-        self._plan = self._plan.joined_by(late)
-        self._emit(EventType.JOINED, places=concluding.places_of(late))
-        return await self._take_all_dark(late)
+            self._fault = ErrorDetail(code="internal", message=words, hint=hint)
+        else:
+            self._plan = self._plan.joined_by(late.plan)
+            if late.unsearched is not None:
+                hint = "the same command again searches every cluster for it"
+                self._fault = ErrorDetail(code="searched-in-part", message=late.unsearched, hint=hint)
+            return items
+        return []
 
     def _out_of_reach(self, model: str, cluster: Cluster, want: Want, reason: Reason) -> ResultItem:
         if reason != AWAITED:
             return concluding.unreachable(model, cluster, want, reason)
-        if self._refused is not None:
-            return concluding.not_joined(model, cluster, want, self._refused)
+        if self._fault is not None:
+            return concluding.not_joined(model, cluster, want, self._fault.message)
         return concluding.not_awaited(model, cluster, want)
 
     def _outcome(self, items: tuple[ResultItem, ...]) -> RunOutcome:
         ended_early = any(reason.code == "interrupted" for item in items for reason in item.reasons)
-        error = None
+        error = self._fault
         if getattr(self._ports.journal, "incomplete", False):
             message = "the journal could not be written: the evidence of this run is incomplete"
             error = ErrorDetail(code="evidence-incomplete", message=message)
-        elif (refused := self._refused) is not None:
-            error = ErrorDetail(code=refused.code, message=printable(refused.message, 600), hint=refused.hint)
-        interrupted = self._options.stop.is_set() and ended_early
+        interrupted = self._is_cut_short or (self._options.stop.is_set() and ended_early)
         return RunOutcome(items=items, interrupted=interrupted, error=error, plan=self._plan)
 
     async def _take_all_dark(self, plan: Plan) -> list[ResultItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.core.dispatch import Question
 from orchestrator.core.events import Event, Journal
@@ -35,13 +35,35 @@ class RunPorts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Clusters that join a takedown which began without them."""
+
+    plan: Plan
+    """Their takedown; those that gave no answer are out of reach in it."""
+    unsearched: str | None = None
+    """What they know of, and the others were not searched for; None where there is nothing of that kind."""
+
+
+class Joining(Protocol):
+    """Clusters that had not answered when a takedown was planned."""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Their names; not each of them need be concerned."""
+        ...
+
+    async def join(self) -> Joined:
+        """Return once they have answered or given up. Raises OrchestratorError where what is known then forbids it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DarkPorts(RunPorts):
     """What a takedown or a restore touches besides."""
 
     guard_prover: GuardProver
-    join: Callable[[], Awaitable[Plan]] | None = None
-    """The takedown of the clusters that the plan awaits, once they have answered or given up; None where it awaits
-    none. Raises OrchestratorError where what they know forbids it."""
+    late: Joining | None = None
+    """Those that the plan of a takedown was made without; None where it was made of everybody's answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

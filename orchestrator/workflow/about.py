@@ -21,7 +21,8 @@ def about_plan(plan: Plan, began: datetime) -> dict[str, Any]:
             {
                 "step": wave.step,
                 "clusters": [part.cluster.name for part in wave.clusters],
-                "unreachable": [cluster.name for cluster, _ in wave.unreachable],
+                "unreachable": [cluster.name for cluster, _ in wave.unreachable if cluster not in wave.awaited],
+                **({"awaited": [cluster.name for cluster in wave.awaited]} if wave.awaited else {}),
                 "words": list(wave.words),
             }
             for wave in plan.waves

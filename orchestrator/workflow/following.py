@@ -17,6 +17,7 @@ from orchestrator.execution.stopping import Interrupted, unless_stopped
 from orchestrator.workflow.applying import RunRequest, items_of
 from orchestrator.workflow.holds import look_for_records
 from orchestrator.workflow.ledgers import merge_ledgers
+from orchestrator.workflow.opening import Latecomers
 from orchestrator.workflow.session import Session
 from orchestrator.workflow.taking_down import TakedownOptions, plan_takedown, start_of, take_down
 
@@ -96,13 +97,13 @@ async def follow_up(
 
 
 async def search_again(
-    session: Session, order: Order, options: TakedownOptions, request: RunRequest, first: RunResult
+    session: Session, order: Order, latecomers: Latecomers, request: RunRequest, first: RunResult
 ) -> tuple[Plan, RunResult]:
-    """The whole takedown once more: a cluster that joined `first` late knew of more than the others were searched for.
+    """The whole takedown once more: clusters that joined `first` late knew of more than the others were searched for.
 
     The plan that was carried out, and what both came to.
     """
-    plan = await plan_takedown(session, order, options)
+    plan = await latecomers.plan_everywhere(session)
     latest = await take_down(session, order, plan, replace(request, is_round=True))
     result = joined(first, latest)
     request.audience.ends(result)

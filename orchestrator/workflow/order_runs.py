@@ -40,11 +40,11 @@ async def carry_out_order(
     request: RunRequest,
     execute: Execute,
     *,
-    join: Callable[[], Awaitable[Plan]] | None = None,
+    late: execution.Joining | None = None,
 ) -> RunResult:
     """Carry out the plan of a takedown or a restore and return its result. Raises RefusedError (exit 4).
 
-    `join` is how those join a takedown that its plan awaits.
+    `late` are those that the plan of a takedown was made without.
     """
     began, started = session.clock.now(), session.clock.elapsed()
     run = evidence.new_run_id(began)
@@ -57,7 +57,7 @@ async def carry_out_order(
             outcome = await execute(
                 plan,
                 execution.DarkPorts(
-                    writers=session.writers((*clusters_of(plan), *plan.awaited)),
+                    writers=session.writers((*clusters_of(plan), *(late.clusters if late else ()))),
                     verifier=LiveVerifier(session.clock, prober, explains=request.explains),
                     prober=prober,
                     guard_prover=guarding.DryRunProver(session.clock),
@@ -65,7 +65,7 @@ async def carry_out_order(
                     journal=journal,
                     clock=session.clock,
                     tell=request.tell_everybody,
-                    join=join,
+                    late=late,
                 ),
                 execution.RunOptions(
                     run=run,

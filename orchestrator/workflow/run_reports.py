@@ -123,7 +123,7 @@ def _scope_words(about: JsonObject | None) -> Iterable[str]:
     for wave in listed(dig(about, "scope")):
         clusters = ", ".join(map(str, listed(dig(wave, "clusters"))))
         away = ", ".join(map(str, listed(dig(wave, "unreachable"))))
-        yield printable(
-            f"{dig(wave, 'step')}: {clusters or 'no cluster'}" + (f"; out of reach: {away}" if away else "")
-        )
+        late = ", ".join(map(str, listed(dig(wave, "awaited"))))
+        more = (f"; out of reach: {away}" if away else "") + (f"; had not answered yet: {late}" if late else "")
+        yield printable(f"{dig(wave, 'step')}: {clusters or 'no cluster'}{more}")
         yield from (printable(words, 400) for words in listed(dig(wave, "words")))

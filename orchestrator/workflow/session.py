@@ -52,6 +52,11 @@ class Session:
         """The same session for one look at every cluster: to make a plan, and for nothing that happens after it."""
         return replace(self, looks={})
 
+    def forget(self, clusters: Iterable[str]) -> None:
+        """Ask these clusters anew, whatever they were asked in this look."""
+        for cluster in clusters:
+            (self.looks or {}).pop(cluster, None)
+
     def writers(self, clusters: Iterable[str]) -> Mapping[str, ClusterWriter]:
         """The ways to some clusters, by name."""
         return {cluster: self.writer(cluster) for cluster in clusters}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator import execution, planning
 from orchestrator.core.model import Model
 from orchestrator.core.order import Order, OrderScope
-from orchestrator.core.plan import AWAITED, Plan
+from orchestrator.core.plan import Plan
 from orchestrator.core.playbook import OnFailure, Strategy
 from orchestrator.core.result import RunResult
 from orchestrator.core.snapshot import ClusterSnapshot, SnapshotRequest
@@ -20,7 +20,6 @@ from orchestrator.core.wish import PlanRequest, Wish, WishedWave
 from orchestrator.delivery.snapshot import take_snapshot
 from orchestrator.geo.orders import superseded_digests
 from orchestrator.planning.takedown import TakedownTerms, darken
-from orchestrator.workflow import contexts
 from orchestrator.workflow.applying import RunRequest, items_of
 from orchestrator.workflow.arrivals import Arrivals, looking
 from orchestrator.workflow.collateral import with_collateral
@@ -69,102 +68,16 @@ async def plan_takedown(session: Session, order: Order, options: TakedownOptions
 
     Raises what `understand` raises.
     """
-    async with open_takedown(session, order, options, None) as opening:
-        return opening.plan
+    session = session.looking_once()
+    async with look_everywhere(session, order) as arrivals:
+        snapshots = await arrivals.everybody()
+    return await plan_demand(order, await understand(session, order, snapshots, rehearse=options.rehearse), options)
 
 
-@asynccontextmanager
-async def open_takedown(
-    session: Session, order: Order, options: TakedownOptions, named: Collection[str] | None
-) -> AsyncIterator[Opening]:
-    """The same plan as soon as most clusters have answered; those that are late join it.
-
-    Everybody is waited for where somebody is to look at the plan first (`named`, the models that are confirmed already,
-    is None), where it is about other models than those, where one of them was seen nowhere yet, and in a fleet of mere
-    contexts, of which two may be the same cluster. Raises what `understand` raises.
-    """
-    look = session.looking_once()
-    async with _look_everywhere(look, order) as arrivals:
-        opening = None if named is None else await _open_promptly(look, order, options, arrivals, named)
-        if opening is None:
-            demand = await understand(look, order, await arrivals.everybody(), rehearse=options.rehearse)
-            opening = Opening(await _planned(order, demand, options))
-            del demand
-        if opening.latecomers is not None:
-            yield opening
-            return
-    # What was read to make the plan is not kept for as long as the run takes.
-    del look, arrivals
-    yield opening
-
-
-async def _open_promptly(
-    session: Session, order: Order, options: TakedownOptions, arrivals: Arrivals, named: Collection[str]
-) -> Opening | None:
-    """None where everybody has to be waited for."""
-    if session.fleet.name == contexts.NAME:
-        return None
-    snapshots = await arrivals.prompt()
-    late = tuple(cluster.name for cluster in session.fleet.clusters if cluster.name not in snapshots)
-    if not late:
-        return None
-    demand = await understand(session, order, _with_awaited(session, snapshots), rehearse=options.rehearse)
-    plan = await _planned(order, demand, options)
-    if not _was_seen(plan) or set(plan.models) != set(named):
-        return None
-    return Opening(plan, Latecomers(order, demand, replace(options, began=start_of(plan)), arrivals, late))
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A takedown that can begin."""
-
-    plan: Plan
-    latecomers: Latecomers | None = None
-    """Those that had not answered yet; None where everybody had."""
-
-
-class Latecomers:
-    """The clusters that had not answered when a takedown was planned."""
-
-    def __init__(
-        self, order: Order, demand: Demand, options: TakedownOptions, arrivals: Arrivals, clusters: tuple[str, ...]
-    ) -> None:
-        self.clusters = clusters
-        self.know_more = False
-        """Whether they know of a model, or of marks of one, that the others were never searched for."""
-        self._order = order
-        self._demand = demand
-        self._options = options
-        self._arrivals = arrivals
-        self._late: Plan | None = None
-
-    async def plan(self) -> Plan:
-        """Their takedown, by what everybody knows, once they have answered or given up.
-
-        Raises what `understand` raises.
-        """
-        session = self._demand.session
-        snapshots = {**self._demand.snapshots, **await self._arrivals.everybody()}
-        # Nobody listened to them while the others' takedown was planned: their time may have run out by that alone.
-        failed = [name for name in self.clusters if snapshots[name].failure is not None]
-        again = session.looking_once()
-        snapshots |= await ask_all(failed, lambda name: take_snapshot(again.writer(name), SnapshotRequest()))
-        demand = await understand(session, self._order, snapshots, rehearse=self._options.rehearse)
-        self.know_more = demand.recognised != self._demand.recognised
-        options = replace(self._options, clusters=frozenset(self.clusters))
-        self._late = await _planned(self._order, demand, options, seen=self._demand.recognised)
-        return self._late
-
-    def with_them(self, plan: Plan) -> Plan:
-        """The plan that awaited them, as it was carried out."""
-        return plan.joined_by(self._late) if self._late is not None else plan
-
-
-async def _planned(
+async def plan_demand(
     order: Order, demand: Demand, options: TakedownOptions, *, seen: Collection[str] = frozenset()
 ) -> Plan:
-    """`seen` are models that somebody has something of, as is known already."""
+    """The takedown that a demand comes to. `seen` are models that somebody is known to have something of."""
     session, recognised = demand.session, demand.recognised
     snapshots = dict(demand.snapshots)
     request = _request(session, order, _narrowed(demand.scope, options.clusters), recognised)
@@ -192,11 +105,10 @@ async def _planned(
 
 
 async def take_down(
-    session: Session, order: Order, plan: Plan, request: RunRequest, latecomers: Latecomers | None = None
+    session: Session, order: Order, plan: Plan, request: RunRequest, late: execution.Joining | None = None
 ) -> RunResult:
     """Carry out a takedown that was planned and confirmed; nothing stops it but a signal."""
-    join = latecomers.plan if latecomers else None
-    return await carry_out_order(session, order, plan, request, execution.take_dark, join=join)
+    return await carry_out_order(session, order, plan, request, execution.take_dark, late=late)
 
 
 def start_of(plan: Plan) -> datetime | None:
@@ -205,26 +117,13 @@ def start_of(plan: Plan) -> datetime | None:
     return next((at for at in when if at is not None), None)
 
 
-def _was_seen(plan: Plan) -> bool:
-    """Whether there is something of each of its models in one of its clusters, or was."""
-    return not any(doubt.code == "found-nowhere" for item in items_of(plan) for doubt in item.doubts)
-
-
-def _with_awaited(session: Session, snapshots: Mapping[str, ClusterSnapshot]) -> dict[str, ClusterSnapshot]:
-    """The snapshots of the whole fleet; who has not answered may still do so."""
-    return {
-        cluster.name: snapshots.get(cluster.name) or ClusterSnapshot(cluster=cluster, failure=AWAITED)
-        for cluster in session.fleet.clusters
-    }
-
-
 def _narrowed(scope: OrderScope, clusters: frozenset[str]) -> OrderScope:
     if not clusters:
         return scope
     return replace(scope, clusters=tuple(name for name in scope.clusters if name in clusters))
 
 
-def _look_everywhere(session: Session, order: Order) -> AbstractAsyncContextManager[Arrivals]:
+def look_everywhere(session: Session, order: Order) -> AbstractAsyncContextManager[Arrivals]:
     """The records of every cluster of the fleet: a model, a hold or a lift may be known to one of them alone.
 
     What the plan will need of each is asked for at the same time, as far as the workspace tells.

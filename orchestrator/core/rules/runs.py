@@ -46,6 +46,7 @@ RUNS: Final = {
     "result": "A run's result must be readable to be told again.",
     "rollback-failed": "A rollback must take back everything that it has begun with.",
     "rollback-held": "A rollback never brings back what a hold keeps off.",
+    "searched-in-part": "What any cluster knows of the order's models must have been searched for in all of them.",
     "rollback-interrupted": "A rollback that a signal ends is finished by `runs resume`.",
     "rollback-unproven": "What was rolled back must be verified like anything else.",
     "rolled-back": "A failed step is taken back to what was there before the run; that was done and verified.",

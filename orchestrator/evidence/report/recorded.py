@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -219,19 +219,28 @@ def _few(doubts: list[str]) -> list[str]:
 
 
 def scope_of(record: RunRecord) -> tuple[str, ...]:
-    """Every cluster that the run was about, in the plan's order."""
+    """Every cluster that the run was about, in the plan's order, those that joined it last."""
     waves = (record.about or {}).get("scope")
     found = (wave for wave in (waves if isinstance(waves, list) else []) if isinstance(wave, dict))
-    return tuple(
-        dict.fromkeys(name for wave in found for key in ("clusters", "unreachable") for name in texts(wave.get(key)))
-    )
+    keys = ("clusters", "unreachable", "awaited")
+    planned = [name for wave in found for key in keys for name in texts(wave.get(key))]
+    return tuple(dict.fromkeys((*planned, *(name for name, _ in _joined(record)))))
+
+
+def _joined(record: RunRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Clusters that answered once the run had begun, each with the models that it is about there."""
+    for one in record.journal.records:
+        places = one.event.data.get("places") if one.event.type is EventType.JOINED else None
+        for name, place in places.items() if isinstance(places, dict) else ():
+            yield text(name), texts(place.get("models") if isinstance(place, dict) else None)
 
 
 def _from_journal(record: RunRecord) -> list[RecordedItem]:
     """Without a result nothing is proven; what the journal saw is told as just that."""
     said = _last_words(record)
     models = texts((record.about or {}).get("models"))
-    keys = dict.fromkeys((*said, *((model, cluster) for cluster in scope_of(record) for model in models)))
+    joined = ((model, cluster) for cluster, found in _joined(record) for model in found)
+    keys = dict.fromkeys((*said, *((model, cluster) for cluster in scope_of(record) for model in models), *joined))
     return [
         RecordedItem(
             model=model,

@@ -178,6 +178,6 @@ def _scope(about: JsonObject) -> Iterable[str]:
     waves = about.get("scope")
     for wave in waves if isinstance(waves, list) else []:
         if isinstance(wave, dict):
-            count = len(texts(wave.get("clusters"))) + len(texts(wave.get("unreachable")))
+            count = sum(len(texts(wave.get(key))) for key in ("clusters", "unreachable", "awaited"))
             words = "; ".join(texts(wave.get("words"), 600))
             yield f"{text(wave.get('step'))}: {many(count, 'cluster')}" + (f" ({words})" if words else "")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from orchestrator.core.events import EventType
 from orchestrator.core.plan import AWAITED, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.verdict import Reason, Verdict
 from orchestrator.errors import HoldRefusal
-from orchestrator.execution import DarkPorts, RunOptions, RunOutcome, take_dark
+from orchestrator.execution import DarkPorts, Joined, RunOptions, RunOutcome, take_dark
 from tests.unit.execution.doubles import SilentProber
 from tests.unit.execution.test_darkening import DarkWorld, replicas_in
 from tests.unit.execution.world import codes
@@ -19,6 +19,18 @@ from tests.unit.execution.world import codes
 TIMEOUT = Reason(code="timeout", message="no connection within 5 s")
 
 Join = Callable[[], Awaitable[Plan]]
+
+
+@dataclass
+class Late:
+    """Clusters that join when they are told to."""
+
+    plan: Join
+    clusters: tuple[str, ...] = ("b",)
+    unsearched: str | None = None
+
+    async def join(self) -> Joined:
+        return Joined(plan=await self.plan(), unsearched=self.unsearched)
 
 
 def early(world: DarkWorld, *late: str) -> Plan:
@@ -48,7 +60,7 @@ async def until_stopped(world: DarkWorld, name: str) -> None:
     raise AssertionError(f"{name} was never stopped")
 
 
-async def take_down(world: DarkWorld, plan: Plan, join: Join) -> RunOutcome:
+async def take_down(world: DarkWorld, plan: Plan, join: Join, *, unsearched: str | None = None) -> RunOutcome:
     ports = DarkPorts(
         writers=world.clusters,
         verifier=world.verifier,
@@ -58,7 +70,7 @@ async def take_down(world: DarkWorld, plan: Plan, join: Join) -> RunOutcome:
         clock=world.clock,
         tell=world.hear,
         guard_prover=world.prover,
-        join=join,
+        late=Late(join, unsearched=unsearched),
     )
     options = RunOptions(run="R", holder="me run R", stop=world.stop)
     return await asyncio.wait_for(take_dark(plan, ports, options), 20)
@@ -124,6 +136,52 @@ async def test_a_defect_on_the_way_costs_the_others_nothing() -> None:
 
     items = by_cluster(await take_down(world, early(world, "b"), join))
     assert (items["a"].verdict, items["b"].verdict) == (Verdict.VERIFIED, Verdict.UNVERIFIED)
+
+
+async def test_a_defect_after_they_have_joined_costs_the_others_nothing_either() -> None:
+    """There is no way to it: whatever the reason, the early ones go on, and it is not lost."""
+    world = DarkWorld("ab")
+    plan = early(world, "b")
+    late = of_late(world, "b")
+    del world.clusters["b"]
+
+    async def join() -> Plan:
+        return late
+
+    outcome = await take_down(world, plan, join)
+    items = by_cluster(outcome)
+    assert (items["a"].verdict, items["b"].verdict) == (Verdict.VERIFIED, Verdict.UNVERIFIED)
+    assert outcome.error is not None
+    assert outcome.error.code == "internal"
+
+
+async def test_what_the_others_were_not_searched_for_is_said_before_anything_counts_as_proven() -> None:
+    world = DarkWorld("ab")
+
+    async def join() -> Plan:
+        return of_late(world, "b")
+
+    outcome = await take_down(world, early(world, "b"), join, unsearched="b knows of a derivative")
+    assert {item.verdict for item in outcome.items} == {Verdict.VERIFIED}
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.message) == ("searched-in-part", "b knows of a derivative")
+
+
+async def test_a_signal_cuts_the_run_short_also_where_none_of_them_is_concerned() -> None:
+    """What they might have known of the order was never asked."""
+    world = DarkWorld("a")
+
+    async def join() -> Plan:
+        await until_stopped(world, "a")
+        while world.journal.events[-1].type is not EventType.ITEM_ENDED:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        world.stop.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    outcome = await take_down(world, world.plan(), join)
+    assert [item.verdict for item in outcome.items] == [Verdict.VERIFIED]
+    assert outcome.interrupted
 
 
 async def test_a_signal_ends_the_waiting_for_them() -> None:
