@@ -80,7 +80,8 @@ async def _take_down(settings: Settings, *, follow: bool, confirm: str | None, *
         result = await take_down(session, order, plan, request, latecomers)
         if latecomers is not None:
             plan = latecomers.with_them(plan)
-            if latecomers.know_more and not request.stop.is_set():
+            if latecomers.unsearched and not request.stop.is_set():
+                click.echo(f"{latecomers.unsearched}: every cluster is searched again", err=True)
                 plan, result = await search_again(session, order, latecomers, request, result)
         if follow:
             result = await follow_up(session, order, terms, request, plan, result)

@@ -130,12 +130,12 @@ class Latecomers:
         self._demand = await understand(session, self._order, snapshots, rehearse=self._options.rehearse)
         options = replace(self._options, clusters=frozenset(self.clusters))
         self._plan = await plan_demand(self._order, self._demand, options, seen=self._before.recognised)
-        return Joined(plan=self._plan, unsearched=_unsearched(self._before, self._demand))
+        return Joined(plan=self._plan, unsearched=self.unsearched)
 
     @property
-    def know_more(self) -> bool:
-        """Whether they have joined, and knew of something that the others were not searched for."""
-        return self._demand is not None and _unsearched(self._before, self._demand) is not None
+    def unsearched(self) -> str | None:
+        """Once they have joined: what they know of, and the others were not searched for."""
+        return _unsearched(self._before, self._demand) if self._demand is not None else None
 
     def with_them(self, plan: Plan) -> Plan:
         """The plan that was made without them, as it was carried out."""

@@ -143,7 +143,7 @@ async def test_it_opens_with_those_that_answered_and_the_others_join(tmp_path: P
         speak(ie)
         joined = await late_of(found).join()
         assert (clusters_of(joined.plan), joined.unsearched) == (("ie",), None)
-        assert not late_of(found).know_more
+        assert late_of(found).unsearched is None
         whole = late_of(found).with_them(found.plan)
         assert (clusters_of(whole), whole.awaited) == (("us", "ie"), ())
         received = {item.darkening.hold.received for item in items_of(whole) if item.darkening}
