@@ -48,7 +48,7 @@ class Darkness:
         for name in WORKLOADS:
             self.planes.kubectl(cluster, "scale", name, "--replicas=0", "-n", self.namespace)
         wait_until(lambda: not self.planes.read(cluster, "pods", "-n", self.namespace)["items"])
-        wait_until(lambda: "orchestrator guard" in self.try_to_wake(cluster))
+        self.await_guard(cluster)
 
     def hold(self, cluster: str, order: Order, **said: Any) -> None:
         """A hold of an order and its guard."""
@@ -73,6 +73,10 @@ class Darkness:
         guard = build_guard(request)
         for obj in (hold.to_config_map(), guard.policy, guard.binding):
             self.create(cluster, obj)
+
+    def await_guard(self, cluster: str) -> None:
+        """Until the API server refuses to scale the model up: it takes its time to load a guard that was just bound."""
+        wait_until(lambda: "orchestrator guard" in self.try_to_wake(cluster))
 
     def try_to_wake(self, cluster: str) -> str:
         """What the API server says to somebody who scales the model up; nothing is changed."""

@@ -64,7 +64,7 @@ async def test_a_takedown_during_a_restore_wins(stage: Stage) -> None:
     assert done
     assert (item.verdict, item.holds) == (Verdict.HELD, (other.name,))
     assert darkness.objects(cluster)["Service/fable"]["spec"]["selector"] != {"app": "fable"}
-    assert "orchestrator guard" in darkness.try_to_wake(cluster)
+    darkness.await_guard(cluster)
     assert any(name.startswith("Secret/restore.") for name in darkness.ours(cluster))
 
     stage.on_event = lambda event: None
