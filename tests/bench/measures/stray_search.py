@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 from tests.bench.figures import Figure, Wrong
 from tests.bench.floor import Client
@@ -30,7 +31,7 @@ async def measure(setting: Setting) -> list[Figure]:
         try:
             runs = [await _search(ground, name) for _ in range(setting.rounds)]
         finally:
-            await client.send("DELETE", f"/api/v1/namespaces/{_OTHERS}/pods?gracePeriodSeconds=0")
+            await _clear(client, setting.strangers)
     crowd = f"of {setting.strangers} pods of others"
     return [
         Figure(
@@ -58,13 +59,23 @@ async def _crowd(client: Client, count: int, ground: Ground) -> None:
     """Pods as they are in large clusters, with environment and volumes; no node takes them."""
     await client.send("POST", "/api/v1/namespaces", {"metadata": {"name": _OTHERS}})
     ground.setting.say(f"creating {count} pods of others …")
+    await _for_each(count, lambda number: client.send("POST", f"/api/v1/namespaces/{_OTHERS}/pods", _pod(number)))
+
+
+async def _clear(client: Client, count: int) -> None:
+    """One by one: so many at once is more than an API server does within the time that it gives a request."""
+    pods = f"/api/v1/namespaces/{_OTHERS}/pods"
+    await _for_each(count, lambda number: client.send("DELETE", f"{pods}/other-{number}?gracePeriodSeconds=0"))
+
+
+async def _for_each(count: int, send: Callable[[int], Awaitable[object]]) -> None:
     numbers = iter(range(count))
 
-    async def create() -> None:
+    async def work() -> None:
         for number in numbers:
-            await client.send("POST", f"/api/v1/namespaces/{_OTHERS}/pods", _pod(number))
+            await send(number)
 
-    await asyncio.gather(*(create() for _ in range(_AT_ONCE)))
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
 def _pod(number: int) -> dict[str, object]:
