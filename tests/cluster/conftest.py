@@ -82,10 +82,10 @@ class ControlPlanes:
 @contextmanager
 def started_control_planes(directory: Path) -> Iterator[ControlPlanes]:
     """Three of them in this folder, until the end of the block."""
-    sandbox.up(directory, 3, lambda line: None)
     fleet_file = directory / "fleet.yaml"
-    fleet = yaml.safe_load(fleet_file.read_text())
     try:
+        sandbox.up(directory, 3, lambda line: None)
+        fleet = yaml.safe_load(fleet_file.read_text())
         yield ControlPlanes(
             directory=directory,
             kubeconfig=directory / "kubeconfig",
