@@ -18,10 +18,10 @@ import aiohttp
 from orchestrator.core.dispatch import check_permission, is_urgent
 from orchestrator.core.limits import left_out, unmeasured
 
-_CONNECTIONS: Final = 8
-_REQUESTS: Final = 16
-_PAUSE: Final = 0.004
-"""Seconds between two handfuls on a loop with nothing else to do."""
+_HANDFUL: Final = 2
+"""So few that a turn of the loop is short: what arrives on a watch meanwhile waits until the turn is over."""
+_PAUSE: Final = 0.0
+"""Seconds between two handfuls: the next one begins when the loop has seen to everything that has arrived."""
 _FILES: Final = 65_536
 
 
@@ -31,7 +31,7 @@ class Turns:
     What is urgent goes first, but for one in four: thousands of locks are renewed all the time.
     """
 
-    def __init__(self, handful: int = _REQUESTS) -> None:
+    def __init__(self, handful: int = _HANDFUL) -> None:
         self._handful = handful
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._urgent: deque[asyncio.Future[None]] = deque()
@@ -69,7 +69,7 @@ class PacedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._turns = Turns(_CONNECTIONS)
+        self._turns = Turns()
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - as aiohttp has it
         await self._turns.turn()

@@ -38,7 +38,9 @@ class DepartureWatch:
         self._subject = subject
         self._clock = clock
         self._tell = tell
-        self._extended = asyncio.Event()
+        self._is_extended = False
+        self._changed: asyncio.Event | None = None
+        """What wakes whoever looks."""
         self._had_pods = False
         self._witness: JsonObject | None = None
         """A pod that is known to be the model's and there: as long as it is listed unchanged, no other matters."""
@@ -49,8 +51,9 @@ class DepartureWatch:
     def extend(self, subject: Subject) -> None:
         """Watch this subject from now on: more turned out to be the model's."""
         if subject.expectations != self._subject.expectations:
-            self._subject = subject
-            self._extended.set()
+            self._subject, self._is_extended = subject, True
+            if self._changed is not None:
+                self._changed.set()
 
     async def run(self) -> None:
         """Watch until cancelled; what cannot be watched ends it, and has no times."""
@@ -59,7 +62,7 @@ class DepartureWatch:
                 while True:
                     async with AsyncExitStack() as current:
                         subject, self._witness = self._subject, None
-                        self._extended.clear()
+                        self._is_extended = False
                         view = LiveView(self._follows, self._reader, subject, parts=_PARTS)
                         await current.enter_async_context(view)
                         # What the earlier view followed and this one does too goes on without a gap.
@@ -70,20 +73,12 @@ class DepartureWatch:
             return
 
     async def _follow(self, view: LiveView, subject: Subject) -> None:
-        extended = asyncio.ensure_future(self._extended.wait())
-        try:
-            while not self._extended.is_set():
-                view.changed.clear()
-                await self._look(view, subject)
-                changed = asyncio.ensure_future(view.changed.wait())
-                try:
-                    await asyncio.wait({changed, extended}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    changed.cancel()
-                    await asyncio.gather(changed, return_exceptions=True)
-        finally:
-            extended.cancel()
-            await asyncio.gather(extended, return_exceptions=True)
+        # Nothing stands between an event and the look at it: each turn of a busy loop in between makes the news later.
+        self._changed = view.changed
+        while not self._is_extended:
+            view.changed.clear()
+            await self._look(view, subject)
+            await view.changed.wait()
 
     async def _look(self, view: LiveView, subject: Subject) -> None:
         if not view.is_complete:
