@@ -36,8 +36,8 @@ Keep = Callable[[Sequence[Figure]], None]
 def found_measures(only: Sequence[str] = ()) -> list[ModuleType]:
     """The files of `measures/`, by name; those that need real control planes come last. Raises click.UsageError.
 
-    The order is always the same: thirty idle control planes, once started, take half of a small machine, and `departure`
-    has to be over by then.
+    The order is always the same: thirty idle control planes, once started, take half of a small machine, and
+    `departure` has to be over by then.
     """
     names = sorted(info.name for info in pkgutil.iter_modules(measures.__path__) if not info.name.startswith("_"))
     if unknown := sorted(set(only) - set(names)):
