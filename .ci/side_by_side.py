@@ -20,7 +20,7 @@ from types import FrameType
 PYTEST = (sys.executable, "-m", "pytest")
 NO_TESTS = 5
 """pytest's exit code for an empty selection."""
-WITH_THE_FIRST = ("counted", "restoring")
+WITH_THE_FIRST = ("counted", "guarding", "restoring")
 """Folders of `tests/cluster` that run with the first half, so that both take about as long."""
 TEARDOWN_SECONDS = 120
 """How long a half that is stopped may take to end its control planes."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.core.comparison import MASKED, changed_fields, differences
 from orchestrator.core.objects import JsonObject
 from orchestrator.core.plan import FieldChange
+from tests.unit.nesting import nested
 
 
 def _deployment(spec: JsonObject, kind: str = "Deployment", api_version: str = "apps/v1") -> JsonObject:
@@ -193,12 +194,8 @@ def test_what_is_nested_too_deeply_differs() -> None:
 _patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine that is busy is no reason to fail."""
 
-_values = st.recursive(
-    st.booleans() | st.integers() | st.text(max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "env", "name"]), inner, max_size=3)
-    ),
-    max_leaves=12,
+_values = nested(
+    st.booleans() | st.integers() | st.text(max_size=4), st.sampled_from(["a", "b", "env", "name"]), max_leaves=12
 )
 _objects = st.fixed_dictionaries(
     {"apiVersion": st.sampled_from(["apps/v1", "example.com/v1"]), "kind": st.just("Deployment"), "spec": _values}

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.redaction import keyed_digest, redact
+from tests.unit.nesting import nested
 
 HIDE = keyed_digest(b"k" * 32)
 SECRET = "Xq9-very-private-value"
 COPY = "kubectl.kubernetes.io/last-applied-configuration"
 
-json_values = st.recursive(
+json_values = nested(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    st.text(max_size=12),
+    most=4,
     max_leaves=20,
 )
 """Any JSON at all."""
@@ -25,9 +27,10 @@ json_values = st.recursive(
 telling_names = st.sampled_from(
     ["env", "data", "value", "token", "client-key-data", "password", "kind", "name", "path", "items", "metadata", COPY]
 )
-loaded_values = st.recursive(
+loaded_values = nested(
     st.sampled_from([SECRET, "Secret", "SecretList", f"A={SECRET}", f"--token={SECRET}", f'{{"token":"{SECRET}"}}', 7]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(telling_names, inner, max_size=5),
+    telling_names,
+    most=5,
     max_leaves=25,
 )
 """JSON full of the names and words on which redaction acts."""

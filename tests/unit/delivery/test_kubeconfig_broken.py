@@ -15,6 +15,7 @@ from orchestrator.delivery import kubeconfig
 from orchestrator.delivery.kubeconfig import load_kubeconfig
 from orchestrator.errors import DocumentError, Unreachable
 from tests.unit.delivery.kubeconfigs import document, load
+from tests.unit.nesting import nested
 
 
 def test_context_without_its_parts(tmp_path: Path) -> None:
@@ -183,10 +184,8 @@ def test_whatever_the_bytes_a_kubeconfig_is_read_or_refused(tmp_path: Path, cont
             config.context(name)
 
 
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=6,
+_VALUES = nested(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20), st.text(max_size=10), max_leaves=6
 )
 _FIELDS = {
     "cluster": ["server", "certificate-authority-data", "tls-server-name", "proxy-url", "extensions"],

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.evidence.canonical import MAX_DEPTH, MAX_LINE, canonical_bytes, depth_of, parse_canonical, storable
+from tests.unit.nesting import nested
 
-ANY = st.recursive(
+ANY = nested(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.characters(categories=["Cs"])),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
+    st.text(),
+    most=4,
     max_leaves=20,
 )
 

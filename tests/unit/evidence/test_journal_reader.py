@@ -15,6 +15,7 @@ from orchestrator.core.events import EventType
 from orchestrator.core.schema import API_VERSION
 from orchestrator.evidence.journal import JournalRecord, parse_journal
 from tests.unit.evidence.test_journal import event, journal_with
+from tests.unit.nesting import nested
 
 START = "0" * 64
 AT = "2026-11-23T20:45:00+00:00"
@@ -78,10 +79,8 @@ def test_spliced_doubled_or_overwritten_it_never_tells_what_was_not_written(
     assert contents.records == whole[: len(contents.records)]
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+_JSON = nested(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10), st.text(max_size=5), max_leaves=5
 )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.core.holds import RestoreRecord
 from orchestrator.core.objects import JsonObject, ObjectRef
 from orchestrator.execution.putting_back import field_patch, values_of, wakes
+from tests.unit.nesting import nested_dictionaries
 
 
 def _apply(obj: JsonObject, patch: list[JsonObject]) -> JsonObject:
@@ -67,9 +68,7 @@ def test_each_pointer_gets_its_value(live: JsonObject, fields: dict[str, Any], a
 
 
 _KEYS = st.sampled_from(["a", "b", "c"])
-_TREES: st.SearchStrategy[Any] = st.recursive(
-    st.integers(0, 3), lambda inner: st.dictionaries(_KEYS, inner, max_size=3), max_leaves=8
-)
+_TREES: st.SearchStrategy[Any] = nested_dictionaries(st.integers(0, 3), _KEYS)
 
 
 @given(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.patches import merge_json, merge_strategic
+from tests.unit.nesting import nested
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
@@ -217,11 +218,7 @@ def test_an_empty_patch_is_the_identity(original: list[Any]) -> None:
     assert merge_strategic(with_containers(original), {}) == with_containers(original)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
-    max_leaves=12,
-)
+JSON = nested(st.none() | st.booleans() | st.integers() | st.text(max_size=3), NAMES, most=4, max_leaves=12)
 
 
 @settings(deadline=None)

@@ -14,6 +14,7 @@ from orchestrator.core.observation import Expectation, Observation, Subject
 from orchestrator.core.verdict import Readiness, State, Verdict, Want
 from orchestrator.core.verdicts import verdict_of
 from orchestrator.verification import judge
+from tests.unit.nesting import nested
 from tests.unit.verification.scenes import AT
 
 _MODEL = Model(
@@ -113,11 +114,7 @@ def test_never_done_while_a_pod_of_the_model_is_there(
         assert verdict_of(judgement, Want.DISABLED) is Verdict.RESIDUE
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 5) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
+_json = nested(st.none() | st.booleans() | st.integers(-2, 5) | st.text(max_size=5), st.text(max_size=8))
 _shapes = st.fixed_dictionaries({"metadata": _json, "spec": _json, "status": _json})
 
 
