@@ -71,12 +71,12 @@ class Ground:
         file.write_text(yaml.safe_dump(document, sort_keys=False))
         return path
 
-    def write_models(self, *names: str) -> None:
-        """Models of one Deployment each; the route is that of the model of its name."""
+    def write_models(self, *names: str, **more: JsonObject) -> None:
+        """Models of one Deployment each; the route is that of the model of its name. `more` goes into each spec."""
         for name in names:
             self.write(f"manifests/{name}/objects.yaml", self.deployment(name))
             routes = [{"kind": "HTTPRoute", "namespace": NAMESPACE, "name": ROUTE}] if name == ROUTE else []
-            spec = {"manifests": ["objects.yaml"], "replicas": self.setting.pods, "routes": routes}
+            spec = {"manifests": ["objects.yaml"], "replicas": self.setting.pods, "routes": routes, **more}
             self.write(f"manifests/{name}/model.yaml", _document("Model", name, spec))
 
     def write_order(self, *models: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.observation import Subject
+from orchestrator.core.verdict import Want
 from orchestrator.delivery import HttpProber
 from orchestrator.verification import LiveVerifier
 from orchestrator.workflow.judging import seek
@@ -57,7 +58,7 @@ async def search(root: Path, cluster: str, model: str) -> dict[str, float]:
         subject = await _subject(session, cluster, model)
         verifier, reader = LiveVerifier(session.clock, prober), session.writer(cluster)
         await verifier.search(reader, subject)
-        everywhere = replace(subject, is_everywhere=True)
+        everywhere = replace(subject, is_everywhere=True, want=Want.DISABLED)
         before, began = _peak(), time.perf_counter()
         async with Heart() as heart:
             traces = await verifier.search(reader, everywhere)
@@ -78,8 +79,15 @@ async def _subject(session: Session, cluster: str, model: str) -> Subject:
 
 
 def _peak() -> int:
-    """The most memory that this process ever had, in bytes; macOS counts bytes, Linux KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """The most memory that this process ever had, in bytes.
+
+    Not by `getrusage` where there is another way: on Linux that begins with what the parent had.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return 1024 * int(line.split()[1])
 
 
 def main(root: str, cluster: str, model: str) -> None:
