@@ -73,7 +73,7 @@ def announce_takedown(plan: Plan) -> None:
             out.print(f"scope: {printable(words, 400)}")
         if wave.awaited:
             late = ", ".join(printable(cluster.name, 60) for cluster in wave.awaited)
-            out.print(f"no answer yet: {late}: taken dark as soon as there is one")
+            out.print(f"no answer yet: {late}: joins once everybody has answered or given up")
         for cluster, reason in wave.unreachable:
             if cluster in wave.awaited:
                 continue

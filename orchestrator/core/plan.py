@@ -17,7 +17,7 @@ from orchestrator.core.takedown import Darkening, Restoration
 from orchestrator.core.verdict import Reason, Want
 
 AWAITED: Final = Reason(code="no-answer-yet", message="no answer yet")
-"""Why a cluster is out of reach that a takedown began without: it joins as soon as it answers."""
+"""Why a cluster is out of reach that a takedown began without: it may still join."""
 
 
 class Verb(StrEnum):

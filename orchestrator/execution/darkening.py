@@ -1,7 +1,7 @@
 """A takedown: every cluster of its plan at once, to the end, whatever fails on the way.
 
 It takes no safety rule, no lock and no other cluster's trouble for a reason to wait. It never rolls back. Clusters that
-had not answered when it was planned join it as soon as they do.
+had not answered when it was planned join it, together, once each has answered or given up.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from orchestrator.core.result import ResultItem
 from orchestrator.core.takedown import Darkening, Guard, GuardProof, NeutralSurvey, Workload
 from orchestrator.core.verdict import Judgement, Readiness, Reason, State, Verdict, Want
 from orchestrator.errors import ClusterError, Forbidden, Unreachable
-from orchestrator.execution import DarkPorts, RunOptions, RunOutcome, take_dark
+from orchestrator.execution import DarkPorts, Joining, RunOptions, RunOutcome, take_dark
 from orchestrator.execution.darkness import dark_verdict
 from tests.unit.execution.doubles import WORKLOAD, SilentProber, idle, item_of, locks_in, plan_of, wave_of
 from tests.unit.execution.world import World, codes
@@ -86,7 +86,7 @@ class DarkWorld(World):
         parts = [self.dark_part(name, **changed) for name in self.clusters]
         return replace(plan_of(wave_of("takedown", *parts, want=Want.DISABLED)), action="takedown")
 
-    async def take_dark(self, plan: Plan | None = None) -> RunOutcome:
+    async def take_dark(self, plan: Plan | None = None, late: Joining | None = None) -> RunOutcome:
         ports = DarkPorts(
             writers=self.clusters,
             verifier=self.verifier,
@@ -96,6 +96,7 @@ class DarkWorld(World):
             clock=self.clock,
             tell=self.hear,
             guard_prover=self.prover,
+            late=late,
         )
         options = RunOptions(run="R", holder="me run R", stop=self.stop, cluster_deadline=self.cluster_deadline)
         return await asyncio.wait_for(take_dark(plan or self.plan(), ports, options), 20)

@@ -11,8 +11,7 @@ from orchestrator.core.plan import AWAITED, Plan
 from orchestrator.core.result import ResultItem
 from orchestrator.core.verdict import Reason, Verdict
 from orchestrator.errors import HoldRefusal
-from orchestrator.execution import DarkPorts, Joined, RunOptions, RunOutcome, take_dark
-from tests.unit.execution.doubles import SilentProber
+from orchestrator.execution import Joined, RunOutcome
 from tests.unit.execution.test_darkening import DarkWorld, replicas_in
 from tests.unit.execution.world import codes
 
@@ -61,19 +60,7 @@ async def until_stopped(world: DarkWorld, name: str) -> None:
 
 
 async def take_down(world: DarkWorld, plan: Plan, join: Join, *, unsearched: str | None = None) -> RunOutcome:
-    ports = DarkPorts(
-        writers=world.clusters,
-        verifier=world.verifier,
-        prober=SilentProber(),
-        checks={},
-        journal=world.journal,
-        clock=world.clock,
-        tell=world.hear,
-        guard_prover=world.prover,
-        late=Late(join, unsearched=unsearched),
-    )
-    options = RunOptions(run="R", holder="me run R", stop=world.stop)
-    return await asyncio.wait_for(take_dark(plan, ports, options), 20)
+    return await world.take_dark(plan, Late(join, unsearched=unsearched))
 
 
 def by_cluster(outcome: RunOutcome) -> dict[str, ResultItem]:
