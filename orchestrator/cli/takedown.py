@@ -18,7 +18,12 @@ SECTION = "Orders"
 @click.command()
 @_options.order
 @_options.contexts
-@click.option("--confirm", metavar="MODEL,…", default=None, help="The models' names, where nobody can type them.")
+@click.option(
+    "--confirm",
+    metavar="MODEL,…",
+    default=None,
+    help="The models' names, where nobody can type them. Clusters that keep silent are not waited for then: they join.",
+)
 @click.option("--include-shared", is_flag=True, help="Also stop pods that serve other models; the plan lists them.")
 @click.option(
     "--follow", is_flag=True, help="Go on until nothing is owed: clusters that return are taken down at once."
