@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +124,13 @@ def sorted_by_cluster(lines: list[str]) -> list[str]:
     return [*lines[:first], *steady, *lines[last + 1 :]]
 
 
+def begun_without_it(lines: Iterable[str]) -> list[str]:
+    """On a slow machine the lost region has given up before the others have answered, and is not awaited any more."""
+    text = "\n".join(lines).replace("1 out of reach", "1 awaited")
+    awaited = r"no answer yet: \1: joins once everybody has answered or given up"
+    return re.sub(r"out of reach: (\S+): .*", awaited, text).split("\n")
+
+
 BEGUN = (STAYS, "not begun")
 """Seen as soon as a run has begun; how far the canary is in that moment is chance."""
 STEPS = "begins|is through|create|apply|update|patch|scale|delete|holds;|checked|last pod gone|rolling back|failed"
@@ -189,12 +196,18 @@ def test_a_takedown_with_a_dead_region(stage: Stage) -> None:
     arguments = ("takedown", "--order", f"playbooks/orders/{SEEN}.yaml", "--rehearse", "--confirm", SEEN)
     screen = stage.seen(*arguments, "--soak", "10s")
     assert screen.exit_code == 3
-    both = [frame for frame in screen.frames if sum("soaking" in row for row in frame) == 2]
-    assert both, "the two regions that answer were never seen soaking together"
-    kept("takedown.txt", Screen(screen.rows, screen.lines, "", 3, tuple(both)), CANARY, "soaking")
+    both = [
+        frame
+        for frame in screen.frames
+        if sum("soaking" in row for row in frame) == 2
+        and any(row.startswith(LOST) and "unreachable" in row for row in frame)
+    ]
+    assert both, "the two regions that answer were never seen soaking together, beside the lost one"
+    rows, frames = tuple(begun_without_it(screen.rows)), tuple(tuple(begun_without_it(frame)) for frame in both)
+    kept("takedown.txt", Screen(rows, screen.lines, "", 3, frames), CANARY, "soaking")
     code, lines = stage.piped(*arguments, "--soak", "1s")
     assert code == 3
-    golden.check("takedown.log", sorted_by_cluster(lines))
+    golden.check("takedown.log", sorted_by_cluster(begun_without_it(lines)))
 
 
 def test_the_status_afterwards(stage: Stage) -> None:
