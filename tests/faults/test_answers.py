@@ -231,7 +231,7 @@ async def test_pages_are_joined(serve: Serve, connect_to: Connect) -> None:
         first, second = server.asked("GET", PODS)
     assert [item["metadata"]["name"] for item in listing.items] == ["a", "b", "c"]
     assert {(item["apiVersion"], item["kind"]) for item in listing.items} == {("v1", "Pod")}
-    assert (listing.resource_version, first.query["limit"], second.query["continue"]) == ("7", "200", "more")
+    assert (listing.resource_version, first.query["limit"], second.query["continue"]) == ("7", "100", "more")
     assert "resourceVersion" not in first.query
 
 
