@@ -13,6 +13,7 @@ from typing import Final
 from orchestrator.core.redaction import Digest, keyed_digest
 
 KEY: Final = "redaction.key"
+_PIECE: Final = 1024 * 1024
 
 
 def make_private(directory: Path) -> None:
@@ -42,10 +43,13 @@ def read_kept(path: Path, limit: int) -> bytes:
     with os.fdopen(file, "rb") as stream:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        content = stream.read(limit + 1)
+        # Piece by piece: one read of all that it may hold would first take as much memory as that.
+        content = bytearray()
+        while len(content) <= limit and (piece := stream.read(_PIECE)):
+            content += piece
     if len(content) > limit:
         raise ValueError("larger than it can be")
-    return content
+    return bytes(content)
 
 
 def run_digest(directory: Path) -> Digest:
