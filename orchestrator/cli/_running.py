@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from orchestrator.core.events import Event
 
 Answer = TypeVar("Answer")
-_COLLECTING = (20_000, 20, 50)
-"""New objects until the collector looks at the young ones, and how many such looks until it looks at older ones."""
+_COLLECTING = (20_000, 5, 5)
+"""New objects until the collector looks at the young ones, and how many such looks until it looks at older ones.
+
+Looking more rarely at the older ones cost a takedown of 300 clusters 50 MB more, and saved 3 % of its processor time.
+"""
 
 
 def run(story: Coroutine[Any, Any, Answer]) -> Answer:
