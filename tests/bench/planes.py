@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import sandbox
@@ -28,6 +28,7 @@ from orchestrator.sandbox.private_files import write_private
 from orchestrator.sandbox.processes import ProcessRecord
 from orchestrator.sandbox.regions import RegionSpec
 from orchestrator.sandbox.waiting import Deadline, last_words
+from tests.bench.setting import Setting
 
 _NAME = "bench"
 """Of every cluster's nodes: the same everywhere, so that one manifest can name a node of each."""
@@ -74,6 +75,20 @@ async def started(folder: Path, count: int, say: Callable[[str], None]) -> Async
         yield await asyncio.to_thread(fleet.start)
     finally:
         await asyncio.to_thread(fleet.end)
+
+
+@asynccontextmanager
+async def few_planes(setting: Setting, most: int, name: str) -> AsyncIterator[Setting]:
+    """The control planes of everybody where they are few, else a few of its own, for as long as one is inside."""
+    if setting.clusters <= most:
+        yield setting
+        return
+    async with started(setting.folder / name, most, setting.say) as planes:
+
+        async def own() -> Planes:
+            return planes
+
+        yield replace(setting, clusters=most, planes=own)
 
 
 class _Fleet:

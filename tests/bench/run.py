@@ -1,8 +1,8 @@
 """Runs every measure of `measures/`, prints one table, keeps the figures, and exits 1 where a bar is missed.
 
 `make bench` runs it (`make bench ONLY=startup,status ROUNDS=3`). A measure is one file with an
-`async def measure(setting) -> list[Figure]`; one that uses the real control planes says `USES_CONTROL_PLANES = True`
-and is run after the others, because thirty idle control planes are not nothing on a small machine.
+`async def measure(setting) -> list[Figure]`; one that uses real control planes says `CONTROL_PLANES = "few"` or
+`"all"` and is run after the others, because thirty idle control planes are not nothing on a small machine.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from tests.bench.machine import machine, versions
 from tests.bench.planes import Planes, started
 from tests.bench.setting import ROOT, Setting
 
+_ORDER = ("none", "few", "all")
 RESULTS = ROOT / "bench" / "results"
 Keep = Callable[[Sequence[Figure]], None]
 
 
 def found_measures(only: Sequence[str] = ()) -> list[ModuleType]:
-    """The files of `measures/`, by name; those that need real control planes come last. Raises click.UsageError.
+    """The files of `measures/`, by name; those that need all real control planes last. Raises click.UsageError.
 
-    The order is always the same: thirty idle control planes, once started, take half of a small machine, and
-    `departure` has to be over by then.
+    Thirty idle control planes, once started, take half of a small machine: what needs few of them has to be over.
     """
     names = sorted(info.name for info in pkgutil.iter_modules(measures.__path__) if not info.name.startswith("_"))
     if unknown := sorted(set(only) - set(names)):
         raise click.UsageError(f"no measure is called {', '.join(unknown)}; there are: {', '.join(names)}")
     chosen = [name for name in names if not only or name in only]
     found = [importlib.import_module(f"{measures.__name__}.{name}") for name in chosen]
-    return sorted(found, key=lambda module: bool(getattr(module, "USES_CONTROL_PLANES", False)))
+    return sorted(found, key=lambda module: _ORDER.index(getattr(module, "CONTROL_PLANES", "none")))
 
 
 async def measured(module: ModuleType, setting: Setting) -> list[Figure]:

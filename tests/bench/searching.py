@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.cli._running import run
 from orchestrator.core.observation import Subject
 from orchestrator.core.verdict import Want
 from orchestrator.delivery import HttpProber
@@ -91,10 +92,8 @@ def _peak() -> int:
 
 
 def main(root: str, cluster: str, model: str) -> None:
-    """Search, and print what was measured."""
-    import uvloop
-
-    sys.stdout.write(json.dumps(uvloop.run(search(Path(root), cluster, model))))
+    """Search, and print what was measured: on the loop and with the collection of garbage of every command."""
+    sys.stdout.write(json.dumps(run(search(Path(root), cluster, model))))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -21,10 +20,10 @@ import orjson
 from tests.bench.figures import Figure, Wrong, percentile
 from tests.bench.floor import Client
 from tests.bench.ground import NAMESPACE, Ground, opened
-from tests.bench.planes import Planes, started
+from tests.bench.planes import few_planes
 from tests.bench.setting import Setting
 
-USES_CONTROL_PLANES = True
+CONTROL_PLANES = "few"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _MODELS = 4
 _CLUSTERS = 8
@@ -39,7 +38,7 @@ async def measure(setting: Setting) -> list[Figure]:
     """Rounds until there are enough samples, each of some models at once in every cluster."""
     models = [f"bench-{number}" for number in range(1, _MODELS + 1)]
     per_round: list[list[float]] = []
-    async with _some_planes(setting) as few, opened(few, "departure") as ground:
+    async with few_planes(setting, _CLUSTERS, "departing") as few, opened(few, "departure") as ground:
         ground.write_models(*models)
         while len(per_round) < setting.rounds or sum(map(len, per_round)) < setting.samples:
             per_round.append(await _round(ground, models))
@@ -59,20 +58,6 @@ async def measure(setting: Setting) -> list[Figure]:
             },
         )
     ]  # fmt: skip
-
-
-@asynccontextmanager
-async def _some_planes(setting: Setting) -> AsyncIterator[Setting]:
-    """The control planes of everybody where they are few, else a few of its own, for as long as one is inside."""
-    if setting.clusters <= _CLUSTERS:
-        yield setting
-        return
-    async with started(setting.folder / "departing", _CLUSTERS, setting.say) as planes:
-
-        async def own() -> Planes:
-            return planes
-
-        yield replace(setting, clusters=_CLUSTERS, planes=own)
 
 
 async def _round(ground: Ground, models: list[str]) -> list[float]:

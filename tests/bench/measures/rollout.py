@@ -13,7 +13,7 @@ from tests.bench.ground import NAMESPACE, Ground, Ran, opened
 from tests.bench.kubectl import kubectl_everywhere
 from tests.bench.setting import Setting
 
-USES_CONTROL_PLANES = True
+CONTROL_PLANES = "all"
 MODEL = "bench"
 
 

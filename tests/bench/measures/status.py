@@ -13,7 +13,7 @@ from tests.bench.ground import NAMESPACE, Ground, opened
 from tests.bench.kubectl import KUBECTL
 from tests.bench.setting import PYTHON, Setting
 
-USES_CONTROL_PLANES = True
+CONTROL_PLANES = "all"
 MODEL = "bench"
 _FEW = 3
 _REST = 3.0

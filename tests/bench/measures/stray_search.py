@@ -14,18 +14,20 @@ from collections.abc import Awaitable, Callable
 from tests.bench.figures import Figure, Wrong
 from tests.bench.floor import Client
 from tests.bench.ground import Ground, opened
+from tests.bench.planes import few_planes
 from tests.bench.setting import PYTHON, Setting
 
-USES_CONTROL_PLANES = True
+CONTROL_PLANES = "few"
 MODEL = "bench"
+_CLUSTERS = 2
 _OTHERS = "others"
 _IMAGE = f"registry.example/{MODEL}"
 _AT_ONCE = 32
 
 
 async def measure(setting: Setting) -> list[Figure]:
-    """All pods of others stand in the first cluster."""
-    async with opened(setting, "stray-search") as ground:
+    """All pods of others stand in the first cluster; beside many the loop would wait for a processor, not for us."""
+    async with few_planes(setting, _CLUSTERS, "searched") as few, opened(few, "stray-search") as ground:
         ground.write_models(MODEL, match={"images": [_IMAGE]})
         name, client = next(iter(ground.clients.items()))
         await ground.ours("enable", MODEL, "--all")
