@@ -74,7 +74,10 @@ async def test_deleted_autoscalers_and_suspended_jobs_come_back(stage: Stage) ->
 
 
 async def test_where_nodes_come_by_themselves_one_replica_goes_first(stage: Stage) -> None:
-    """An elastic cluster: `/scale` to 1, a pod on a node, then the number on record."""
+    """An elastic cluster: `/scale` to 1, a pod on a node, then the number on record.
+
+    The Deployment's autoscaler wants two replicas at least, and may be the first to write them.
+    """
     darkness, cluster = stage.darkness, stage.clusters[0]
     before = darkness.objects(cluster)
     order = stage.order()
@@ -90,7 +93,8 @@ async def test_where_nodes_come_by_themselves_one_replica_goes_first(stage: Stag
     stage.on_event = hear
     (item,) = (await stage.carry_out(_elastic(plan))).items
     assert item.verdict is Verdict.VERIFIED
-    assert scaled == [1, 1, 2, 3]
+    assert scaled[:2] == [1, 1]
+    assert scaled[2:] in ([2, 3], [3])
     assert darkness.objects(cluster) == before
 
 
