@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 _COLLECTING = (20_000, 20, 50)
 """New objects until the collector looks at the young ones, and how many such looks until it looks at older ones.
 
-So rarely that no run lives to see a look at everything: with 400 clusters that holds up all of them for a second, and
+So rarely that a takedown of 400 clusters ends before a look at everything: that holds up all of them for a second, and
 gives back a tenth of the memory.
 """
 
