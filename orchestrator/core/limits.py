@@ -7,10 +7,10 @@ the cluster has not been asked yet, or clusters that are well would pass for unr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Protocol, TypeAlias
 
 from orchestrator.core.ports import Clock
 
@@ -21,12 +21,39 @@ class _Running(Protocol):
     def resume(self) -> None: ...
 
 
-_running: ContextVar[tuple[_Running, ...]] = ContextVar("running", default=())
+_Around: TypeAlias = tuple[_Running, ...]
+
+_running: ContextVar[_Around] = ContextVar("running", default=())
 """The limits and stopwatches around what is being done."""
+
+
+def limited(seconds: float) -> AbstractAsyncContextManager[asyncio.Timeout]:
+    """Like `asyncio.timeout`, but what is `left_out` within it does not count. Raises `TimeoutError`."""
+    return _Limit(asyncio.timeout(seconds))
+
+
+def timed(clock: Clock) -> AbstractContextManager[Stopwatch]:
+    """A stopwatch that does not count what is `left_out` within the block."""
+    return Stopwatch(clock)
+
+
+def left_out() -> AbstractContextManager[None]:
+    """What is waited for in this block counts for no limit and no stopwatch around it."""
+    return _LeftOut()
+
+
+def unmeasured() -> AbstractContextManager[None]:
+    """What is made in this block outlives the limits around it, and keeps nothing of them alive."""
+    return _Unmeasured()
+
+
+# Every request passes all of these, and a context manager that is a generator costs several times as much as a class.
 
 
 class Stopwatch:
     """Seconds since it was made, less those that are left out."""
+
+    __slots__ = ("_began", "_clock", "_outer", "_paused", "_waits")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,12 +77,32 @@ class Stopwatch:
         if self._waits == 0:
             self._began += self._clock.elapsed() - self._paused
 
+    def __enter__(self) -> Stopwatch:
+        self._outer = _measured_by(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _running.reset(self._outer)
+
 
 class _Limit:
+    __slots__ = ("_left", "_outer", "_timeout", "_waits")
+
     def __init__(self, timeout: asyncio.Timeout) -> None:
         self._timeout = timeout
         self._waits = 0
         self._left: float | None = None
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        await self._timeout.__aenter__()
+        self._outer = _measured_by(self)
+        return self._timeout
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _running.reset(self._outer)
+        await self._timeout.__aexit__(kind, error, trace)
 
     def pause(self) -> None:
         if self._waits == 0 and (end := self._timeout.when()) is not None:
@@ -74,52 +121,28 @@ class _Limit:
             self._timeout.reschedule(when)
 
 
-@asynccontextmanager
-async def limited(seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Like `asyncio.timeout`, but what is `left_out` within it does not count. Raises `TimeoutError`."""
-    async with asyncio.timeout(seconds) as timeout:
-        with _measured_by(_Limit(timeout)):
-            yield timeout
+class _LeftOut:
+    __slots__ = ("_around",)
 
+    def __enter__(self) -> None:
+        self._around = _running.get()
+        for one in self._around:
+            one.pause()
 
-@contextmanager
-def timed(clock: Clock) -> Iterator[Stopwatch]:
-    """A stopwatch that does not count what is `left_out` within the block."""
-    stopwatch = Stopwatch(clock)
-    with _measured_by(stopwatch):
-        yield stopwatch
-
-
-@contextmanager
-def left_out() -> Iterator[None]:
-    """What is waited for in this block counts for no limit and no stopwatch around it."""
-    around = _running.get()
-    for one in around:
-        one.pause()
-    try:
-        yield
-    finally:
-        for one in around:
+    def __exit__(self, *_: object) -> None:
+        for one in self._around:
             one.resume()
 
 
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """What is made in this block outlives the limits around it, and keeps nothing of them alive."""
-    with _set(()):
-        yield
+class _Unmeasured:
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer = _running.set(())
+
+    def __exit__(self, *_: object) -> None:
+        _running.reset(self._outer)
 
 
-@contextmanager
-def _measured_by(one: _Running) -> Iterator[None]:
-    with _set((*_running.get(), one)):
-        yield
-
-
-@contextmanager
-def _set(running: tuple[_Running, ...]) -> Iterator[None]:
-    outer = _running.set(running)
-    try:
-        yield
-    finally:
-        _running.reset(outer)
+def _measured_by(one: _Running) -> Token[_Around]:
+    return _running.set((*_running.get(), one))

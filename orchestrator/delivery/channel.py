@@ -7,12 +7,13 @@ or succeeded when its answer was lost and nobody could look.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -35,6 +36,7 @@ from orchestrator.errors import ClusterError, Invalid, Overloaded, TooLate, Unau
 
 _MOST_AT_ONCE, _LEAST_AT_ONCE, _IN_ALL = 24, 4, 512
 """Requests to one cluster at once, each over a connection of its own; fewer where there are many clusters."""
+_PACKED, _PLAIN = ("Accept-Encoding", "gzip"), ("Accept-Encoding", "identity")
 _AS_GO_WRITES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
 """A `test` of a JSON patch compares the written forms, and the API server's is Go's, which escapes these in strings."""
 
@@ -85,6 +87,15 @@ class _Route:
     proxy: str | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    """What every request carries that presents one credential."""
+
+    credential: Credential = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    tls: ssl.SSLContext | None
+
+
 class ClusterChannel:
     """Calls one cluster. Every method raises a `ClusterError` by meaning."""
 
@@ -92,9 +103,16 @@ class ClusterChannel:
         self._find_context = find_context
         self._shared = shared
         self._route: _Route | None = None
+        self._presented: _Presented | None = None
         self._breaker = CircuitBreaker(shared.clock, shared.timeouts.rest)
         self._slots = asyncio.Semaphore(at_once(shared.clusters))
         self._answered = False
+        rules = partial(policy, shared.timeouts, shared.clock)
+        self._rules = {
+            (repeatable, answered): rules(repeatable=repeatable, answered_before=answered)
+            for repeatable in (True, False)
+            for answered in (True, False)
+        }
         self.server_time: datetime | None = None
         """The `Date` of the latest answer (RFC 9110, section 6.6.1): the server's clock, to the second."""
 
@@ -125,9 +143,8 @@ class ClusterChannel:
                 raise
 
         self._breaker.admit()
-        rules = policy(self.timeouts, self.clock, repeatable=call.repeatable, answered_before=self._answered)
         try:
-            answer = await with_retries(attempt, rules)
+            answer = await with_retries(attempt, self._rules[call.repeatable, self._answered])
         except ClusterError as error:
             self._note(error)
             if recover is None or lost is None:
@@ -159,23 +176,26 @@ class ClusterChannel:
         return self._shared.transport.stream(self._request(route, call, credential, timeout=None))
 
     async def _exchange(self, call: Call) -> JsonObject:
-        async with nullcontext() if is_urgent() else self._slot():
-            route = self._find_route()
-            credential = await route.source.current()
-            answer = await self._ask(route, call, credential)
-            if answer.status == 401 and (renewed := await route.source.renewed(credential)):
-                answer = await self._ask(route, call, renewed)
-        self.server_time = _date_of(answer) or self.server_time
-        return read_object(answer, call.access)
-
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        with left_out():
+        if is_urgent():
+            return await self._answer(call)
+        if self._slots.locked():
+            with left_out():
+                await self._slots.acquire()
+        else:
             await self._slots.acquire()
         try:
-            yield
+            return await self._answer(call)
         finally:
             self._slots.release()
+
+    async def _answer(self, call: Call) -> JsonObject:
+        route = self._find_route()
+        credential = await route.source.current()
+        answer = await self._ask(route, call, credential)
+        if answer.status == 401 and (renewed := await route.source.renewed(credential)):
+            answer = await self._ask(route, call, renewed)
+        self.server_time = _date_of(answer) or self.server_time
+        return read_object(answer, call.access)
 
     async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:
         return await self._shared.transport.exchange(
@@ -191,23 +211,31 @@ class ClusterChannel:
         return self._route
 
     def _request(self, route: _Route, call: Call, credential: Credential, *, timeout: float | None) -> Request:
-        server, user = route.context.server, route.context.user
-        headers = [("Accept", "application/json"), *user.impersonation]
-        headers.append(("Accept-Encoding", "gzip" if server.compress and timeout is not None else "identity"))
-        if credential.authorization:
-            headers.append(("Authorization", credential.authorization))
-        if call.body is not None:
-            headers.append(("Content-Type", call.content_type))
+        server = route.context.server
+        if self._presented is None or self._presented.credential is not credential:
+            self._presented = self._present(route, credential)
+        encoding = _PACKED if server.compress and timeout is not None else _PLAIN
+        content = () if call.body is None else (("Content-Type", call.content_type),)
         query = f"?{urlencode(call.query, quote_via=quote)}" if call.query else ""
         return Request(
             method=call.method,
             url=f"{server.url}{call.path}{query}",
-            headers=tuple(headers),
+            headers=(*self._presented.headers, encoding, *content),
             body=None if call.body is None else _serialised(call.body),
-            tls=self._shared.tls.context(server, credential.certificate) if server.url.startswith("https:") else None,
+            tls=self._presented.tls,
             server_hostname=server.tls_server_name,
             proxy=route.proxy,
             timeout=timeout,
+        )
+
+    def _present(self, route: _Route, credential: Credential) -> _Presented:
+        server, user = route.context.server, route.context.user
+        known = (("Authorization", credential.authorization),) if credential.authorization else ()
+        is_secret = server.url.startswith("https:")
+        return _Presented(
+            credential,
+            headers=(("Accept", "application/json"), *user.impersonation, *known),
+            tls=self._shared.tls.context(server, credential.certificate) if is_secret else None,
         )
 
     def _note(self, error: ClusterError | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -21,18 +21,35 @@ class NotSent(Unreachable):
     """The request never left, so repeating it harms nothing."""
 
 
-def client_fault(error: aiohttp.ClientError) -> Unreachable:
-    """The error for one of the HTTP library's."""
+FAULTS: Final = (aiohttp.ClientError, OSError, ValueError)
+"""What the HTTP library raises, and what it lets through from below: `ssl.SSLError` and `TimeoutError` are OSErrors."""
+
+
+def fault(error: BaseException, *, seconds: float | None = None) -> Unreachable:
+    """The error for one of the `FAULTS`; `seconds` is how long an answer was waited for, where that is to be told."""
+    if isinstance(error, aiohttp.ClientError):
+        return _client_fault(error)
+    if isinstance(error, TimeoutError):
+        told = "in time" if seconds is None else f"within {seconds:g} s"
+        return Unreachable(f"no complete answer {told}", code="timeout")
+    if isinstance(error, ssl.SSLError):
+        return _tls_fault(error)
+    if isinstance(error, OSError):
+        return Unreachable("the connection was lost before the answer came", code="connection-lost")
+    # The library checks addresses and headers as it sends them; its words may quote a secret.
+    return NotSent("an address or a header cannot be sent", code="address")
+
+
+def _client_fault(error: aiohttp.ClientError) -> Unreachable:
     for kind, explain in _CAUSES:
         if isinstance(error, kind):
             return explain(error)
     if isinstance(error.__cause__, ssl.SSLError):
-        return tls_fault(error.__cause__)
+        return _tls_fault(error.__cause__)
     return Unreachable("the connection was lost before the answer came", code="connection-lost")
 
 
-def tls_fault(error: BaseException) -> Unreachable:
-    """The error for a failed TLS handshake."""
+def _tls_fault(error: BaseException) -> Unreachable:
     reason = printable(getattr(error, "reason", None) or "no TLS", 100)
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         # In TLS 1.3 a server judges our certificate after the handshake, when a request may be under way already.
@@ -76,7 +93,7 @@ def _connection(error: Any) -> NotSent:
 _CAUSES: tuple[tuple[type[aiohttp.ClientError], Callable[[Any], Unreachable]], ...] = (
     (aiohttp.ClientConnectorCertificateError, _certificate),
     (aiohttp.ClientConnectorDNSError, _name),
-    (aiohttp.ClientConnectorSSLError, lambda error: tls_fault(error.os_error)),
+    (aiohttp.ClientConnectorSSLError, lambda error: _tls_fault(error.os_error)),
     (aiohttp.ClientProxyConnectionError, lambda _: NotSent("the proxy cannot be reached", code="proxy")),
     (
         aiohttp.ClientHttpProxyError,

@@ -18,11 +18,10 @@ import aiohttp
 
 from orchestrator import __version__
 from orchestrator.core.ports import HttpAnswer, HttpRequest
-from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
+from orchestrator.delivery.faults import FAULTS, NotSent, fault
 from orchestrator.delivery.proxies import proxy_for
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.tls import system_context
-from orchestrator.errors import Unreachable
 
 BODY_LIMIT = 1024 * 1024
 _CONNECT_SECONDS = 5.0
@@ -57,16 +56,8 @@ class HttpProber:
         try:
             async with asyncio.timeout(request.timeout):
                 return await self._ask(request, proxy, self._tls)
-        except aiohttp.ClientError as error:
-            raise client_fault(error) from error
-        except TimeoutError as error:
-            raise Unreachable(f"no complete answer within {request.timeout:g} s", code="timeout") from error
-        except ssl.SSLError as error:
-            raise tls_fault(error) from error
-        except OSError as error:
-            raise Unreachable("the connection was lost before the answer came", code="connection-lost") from error
-        except ValueError as error:
-            raise NotSent("the request holds a header or address that cannot be sent", code="address") from error
+        except FAULTS as error:
+            raise fault(error, seconds=request.timeout) from error
 
     async def _ask(self, request: HttpRequest, proxy: str | None, tls: ssl.SSLContext) -> HttpAnswer:
         async with self._open_session().request(

@@ -92,17 +92,18 @@ def policy(timeouts: Timeouts, clock: Clock, *, repeatable: bool, answered_befor
 async def with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy) -> T:
     """The result of the first attempt that succeeds; raises what the last one raised."""
     with timed(rules.clock) as passed:
-        return await _with_retries(attempt, rules, passed)
+        try:
+            # Nearly every call ends here, and pays for no machinery.
+            return await attempt()
+        except Exception as error:
+            if not _may_repeat(error, repeatable=rules.repeatable):
+                raise
+            first = error
+        return await _repeated(attempt, rules, passed, first)
 
 
-async def _with_retries(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy, passed: Stopwatch) -> T:
-    try:
-        # Nearly every call ends here, and pays for no machinery.
-        return await attempt()
-    except Exception as error:
-        if not _may_repeat(error, repeatable=rules.repeatable):
-            raise
-        failed = [error]
+async def _repeated(attempt: Callable[[], Awaitable[T]], rules: RetryPolicy, passed: Stopwatch, first: Exception) -> T:
+    failed = [first]
 
     async def again() -> T:
         if failed:

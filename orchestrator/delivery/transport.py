@@ -11,9 +11,8 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import cast
 
 import aiohttp
 from yarl import URL
@@ -21,7 +20,7 @@ from yarl import URL
 from orchestrator import __version__
 from orchestrator.core.dispatch import check_permission
 from orchestrator.core.limits import limited
-from orchestrator.delivery.faults import NotSent, client_fault, tls_fault
+from orchestrator.delivery.faults import FAULTS, NotSent, fault
 from orchestrator.delivery.pacing import PacedConnector, Turns, allow_many_files
 from orchestrator.delivery.resolver import ThreadResolver
 from orchestrator.delivery.timeouts import Timeouts
@@ -96,10 +95,17 @@ class Transport:
 
     async def exchange(self, request: Request) -> Answer:
         """Send and read the whole answer. Raises `Unreachable` when there is none that is complete."""
-        async with self._response(request) as (response, end):
-            async with asyncio.timeout_at(end):
-                body = await _read(response)
-            return Answer(response.status, response.headers, body)
+        await self._turns.turn()
+        try:
+            async with self._limit(request) as opening:
+                response = await self._send(request, opening)
+                try:
+                    return Answer(response.status, response.headers, await _read(response))
+                except BaseException:
+                    response.close()
+                    raise
+        except FAULTS as error:
+            raise fault(error) from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
@@ -107,58 +113,44 @@ class Transport:
 
         Raises `Unreachable` when the connection fails, also while the body is read.
         """
-        async with self._response(request) as (response, end):
-            async with asyncio.timeout_at(end):
-                body = b"" if response.status == 200 else await _read(response)
-            yield Answer(response.status, response.headers, body), response.content.iter_any()
-
-    @asynccontextmanager
-    async def _response(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
-        """The beginning of the answer, and until when, on the loop's clock, one that has an end must be complete."""
-        try:
-            response, end = await self._open(request)
-            try:
-                yield response, end
-            except BaseException:
-                response.close()
-                raise
-            await response.release()
-        except aiohttp.ClientError as error:
-            raise client_fault(error) from error
-        except TimeoutError as error:
-            raise Unreachable("no complete answer in time", code="timeout") from error
-        except ssl.SSLError as error:
-            raise tls_fault(error) from error
-        except OSError as error:
-            raise Unreachable("the connection was lost before the answer came", code="connection-lost") from error
-        except ValueError as error:
-            # The library checks addresses and headers as it sends them; its words may quote a secret.
-            raise NotSent("an address or a header cannot be sent", code="address") from error
-
-    async def _open(self, request: Request) -> tuple[aiohttp.ClientResponse, float]:
         await self._turns.turn()
-        # A stream has no end, but its beginning must come as soon as any other answer's.
-        async with limited(request.timeout or self._timeouts.request) as opening:
-            if self._session.closed:
-                raise NotSent("the connections to the fleet are closed", code="closed")
-            if request.method != "GET":
-                check_permission()
-            self._opening.add(opening)
+        try:
+            # A stream has no end, but its beginning must come as soon as any other answer's.
+            async with self._limit(request) as opening:
+                response = await self._send(request, opening)
             try:
-                response = await self._session.request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    data=request.body,
-                    headers=request.headers,
-                    ssl=request.tls or True,
-                    server_hostname=request.server_hostname,
-                    proxy=request.proxy,
-                    allow_redirects=False,
-                    timeout=self._connecting,
-                )
+                async with asyncio.timeout_at(opening.when()):
+                    body = b"" if response.status == 200 else await _read(response)
+                yield Answer(response.status, response.headers, body), response.content.iter_any()
             finally:
-                self._opening.discard(opening)
-            return response, cast(float, opening.when())
+                response.close()
+        except FAULTS as error:
+            raise fault(error) from error
+
+    def _limit(self, request: Request) -> AbstractAsyncContextManager[asyncio.Timeout]:
+        return limited(request.timeout or self._timeouts.request)
+
+    async def _send(self, request: Request, opening: asyncio.Timeout) -> aiohttp.ClientResponse:
+        """The beginning of the answer; `opening` is what ends it when everything is closed."""
+        if self._session.closed:
+            raise NotSent("the connections to the fleet are closed", code="closed")
+        if request.method != "GET":
+            check_permission()
+        self._opening.add(opening)
+        try:
+            return await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.body,
+                headers=request.headers,
+                ssl=request.tls or True,
+                server_hostname=request.server_hostname,
+                proxy=request.proxy,
+                allow_redirects=False,
+                timeout=self._connecting,
+            )
+        finally:
+            self._opening.discard(opening)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
