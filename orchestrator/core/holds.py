@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, JsonObject, ObjectRef, dig
+from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, SYSTEM_NAMESPACE, JsonObject, ObjectRef, dig
 from orchestrator.core.records import HOLD, canonical_json, record, unpack
 from orchestrator.core.schema import API_VERSION, DOCUMENT
 
@@ -228,6 +228,11 @@ class RestoreRecord:
         """Name of its Secret: one for each (model, object), so that the first writer wins by creation."""
         place = f"{self.ref.group_kind}|{self.ref.namespace}|{self.ref.name}"
         return f"restore.{self.model}.{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+
+    @property
+    def secret_ref(self) -> ObjectRef:
+        """Where it is kept."""
+        return ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, self.object_name)
 
     def to_secret(self) -> JsonObject:
         """The Secret that keeps it (routes may hold what a ConfigMap should not); at most 1 MiB."""

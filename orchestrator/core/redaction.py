@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from orchestrator.core.comparison import LAST_APPLIED, MASKED
@@ -198,11 +198,13 @@ class _Redaction:
         return f"{before}{self._hide(found[group], 0)}{after}"
 
 
+@lru_cache(maxsize=4096)
 def _dashed(name: str) -> str:
     """`clientKeyData`, `client_key_data` and `client.key.data` alike: `client-key-data`."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-")
 
 
+@lru_cache(maxsize=4096)
 def _names_secret(name: str) -> bool:
     return _SECRET_KEY.fullmatch(_dashed(name)) is not None
 

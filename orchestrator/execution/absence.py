@@ -119,7 +119,7 @@ class Absence:
         whole = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         uid = str(dig(pod, "metadata", "uid", default=""))
         record = RestoreRecord(model=self._sender.model, ref=ref_of(whole), uid=uid, before={}, whole=whole)
-        await self._steps.attempt(keep_restore_record(self._sender, record), ref_of(record.to_secret()))
+        await self._steps.attempt(keep_restore_record(self._sender, record), record.secret_ref)
 
     async def prove(self, deadline: float, departure: Departure) -> Settled:
         """Wait until nothing of it is left and that has held for the soak, or `deadline` passes. Raises `Unreachable`.

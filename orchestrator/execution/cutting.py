@@ -42,7 +42,7 @@ async def _create(steps: Steps, sender: Sender, obj: JsonObject, seen: Sight) ->
     if await steps.ask(seen.now(writer, ref), ref) is not None:
         return True
     record = RestoreRecord(model=sender.model, ref=ref, uid="", before={}, created=True)
-    await steps.attempt(keep_restore_record(sender, record), ref_of(record.to_secret()))
+    await steps.attempt(keep_restore_record(sender, record), record.secret_ref)
 
     async def create() -> None:
         try:

@@ -189,7 +189,7 @@ class DarkItem:
         held, *_ = await asyncio.gather(
             self._steps.attempt(keep_hold(self._sender, hold), ref_of(hold.to_config_map())),
             *(
-                self._steps.attempt(keep_planned_record(self._sender, record, seen), ref_of(record.to_secret()))
+                self._steps.attempt(keep_planned_record(self._sender, record, seen), record.secret_ref)
                 for record in self._darkening.records
             ),
         )

@@ -122,6 +122,6 @@ def _record_of(model: str, live: JsonObject, pause: Pause) -> RestoreRecord:
 
 async def _keep(steps: Steps, sender: Sender, record: RestoreRecord) -> None:
     """Keep a record; where that fails the object is stopped all the same, and the item says what is not kept."""
-    if not await steps.attempt(keep_restore_record(sender, record), ref_of(record.to_secret())):
+    if not await steps.attempt(keep_restore_record(sender, record), record.secret_ref):
         words = "what it was is not kept in the cluster: a restore will not know it"
         steps.note(Reason(code="not-recorded", message=words, object=printable(record.ref)))

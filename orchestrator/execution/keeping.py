@@ -35,7 +35,7 @@ async def keep_restore_record(sender: Sender, record: RestoreRecord) -> None:
     Raises `ClusterError`: then nobody knows it later.
     """
     await _keep(sender, record)
-    if (ref := ref_of(record.to_secret())) in unclaimed_records(sender):
+    if (ref := record.secret_ref) in unclaimed_records(sender):
         await claim_record(sender, ref)
 
 
@@ -47,7 +47,7 @@ async def keep_planned_record(sender: Sender, record: RestoreRecord, seen: Sight
     """
     if REPLICAS in record.before:
         known, live = await asyncio.gather(
-            _found(sender, ref_of(record.to_secret())), seen.now(sender.ports.writer, record.ref)
+            _found(sender, record.secret_ref), seen.now(sender.ports.writer, record.ref)
         )
         replicas = dig(live, "spec", "replicas", default=1)
         if known is None and (live is None or replicas == 0):
