@@ -197,10 +197,8 @@ class ClusterChannel:
         self.server_time = _date_of(answer) or self.server_time
         return read_object(answer, call.access)
 
-    async def _ask(self, route: _Route, call: Call, credential: Credential) -> Answer:
-        return await self._shared.transport.exchange(
-            self._request(route, call, credential, timeout=self.timeouts.request)
-        )
+    def _ask(self, route: _Route, call: Call, credential: Credential) -> Awaitable[Answer]:
+        return self._shared.transport.exchange(self._request(route, call, credential, timeout=self.timeouts.request))
 
     def _find_route(self) -> _Route:
         if self._route is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.core.objects import JsonObject, Resource, dig
+from orchestrator.core.objects import JsonObject, Resource
 from orchestrator.errors import Unreachable
 
 Key = tuple[str, ...]
@@ -36,10 +36,12 @@ class Freshness:
 
     def take_object(self, resource: Resource, obj: JsonObject, least: int = 0) -> None:
         """Learn from an object, read or written. Raises `Unreachable` (`stale`) when it is older than `least`."""
-        number = _checked(dig(obj, "metadata", "resourceVersion"), least)
-        namespace = str(dig(obj, "metadata", "namespace", default=""))
-        self._raise_to((*_kind(resource), namespace, str(dig(obj, "metadata", "name", default=""))), number)
-        self._raise_to(_kind(resource), number)
+        found = obj.get("metadata")
+        metadata = found if isinstance(found, dict) else {}
+        number = _checked(metadata.get("resourceVersion"), least)
+        kind = _kind(resource)
+        self._raise_to((*kind, str(metadata.get("namespace") or ""), str(metadata.get("name") or "")), number)
+        self._raise_to(kind, number)
 
     def _raise_to(self, key: Key, number: int) -> None:
         if number > self._known.get(key, 0):

@@ -30,7 +30,10 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 _KEEPALIVE_SECONDS = 75.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: to freeze the fields of what is made for each request costs more than to fill them.
+
+
+@dataclass(slots=True, kw_only=True)
 class Request:
     """One request to one server."""
 
@@ -48,7 +51,7 @@ class Request:
     """Seconds to the end of its answer, from when its turn has come (`pacing`); None for a stream."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What came back, whole."""
 

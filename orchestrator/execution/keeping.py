@@ -46,9 +46,7 @@ async def keep_planned_record(sender: Sender, record: RestoreRecord, seen: Sight
     come at the same time; then `unclaimed_records` are to be claimed. Raises `ClusterError`.
     """
     if REPLICAS in record.before:
-        known, live = await asyncio.gather(
-            _found(sender, record.secret_ref), seen.now(sender.ports.writer, record.ref)
-        )
+        known, live = await asyncio.gather(_found(sender, record.secret_ref), seen.now(sender.ports.writer, record.ref))
         replicas = dig(live, "spec", "replicas", default=1)
         if known is None and (live is None or replicas == 0):
             return
