@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from tests.bench import run
 from tests.bench.figures import SCHEMA, Figure
 from tests.bench.ground import NAMESPACE, Ground, opened
-from tests.bench.measures import departure, rollout, status, stray_search
+from tests.bench.measures import departure, rollout, status, status_watch, stray_search
 from tests.bench.planes import Planes, started
 from tests.bench.setting import Setting
 
@@ -74,7 +74,7 @@ async def test_the_floor_and_ours_reach_the_same_state(setting: Setting) -> None
 
 async def test_every_measure_of_real_control_planes_measures_something(setting: Setting) -> None:
     """Each figure has a value and as many rounds as it says, and together they make a document that can be checked."""
-    modules = [rollout, departure, status, stray_search]
+    modules = [rollout, departure, status, status_watch, stray_search]
 
     figures = [figure for module in modules for figure in await run.measured(module, setting)]
 
