@@ -1,30 +1,32 @@
 """Writes the figures of a run into docs/performance.md, between its two marks: no figure there is typed by hand.
 
-    python -m tests.bench.page [RESULT.json]
+    python -m tests.bench.page [RESULT.json…]
 
-Without an argument from `bench/results/reference.json`, which is kept in the repository.
+Without an argument from `bench/results/reference*.json`, which are kept in the repository, the newest first.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.bench.figures import JsonObject, shown
 from tests.bench.setting import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-REFERENCE = ROOT / "bench" / "results" / "reference.json"
+RESULTS = ROOT / "bench" / "results"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
 
-def with_figures(page: str, document: JsonObject) -> str:
-    """The page with the figures of this document."""
+def with_figures(page: str, documents: Iterable[JsonObject]) -> str:
+    """The page with the figures of these documents, the newest first."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + "\n".join(lines(document)) + "\n" + END + after
+    newest_first = sorted(documents, key=lambda document: str(document["began"]), reverse=True)
+    figures = "\n\n".join("\n".join(lines(document)) for document in newest_first)
+    return f"{before}{BEGIN}{figures}\n{END}{after}"
 
 
 def lines(document: JsonObject) -> Iterator[str]:
@@ -64,9 +66,10 @@ def _parts(document: JsonObject) -> Iterator[str]:
         yield f"- {one['measure']}: {one['name']}: {'; '.join([*parts, *reason])}"
 
 
-def main(result: Path = REFERENCE) -> None:
+def main(*results: Path) -> None:
     """Write the page anew."""
-    PAGE.write_text(with_figures(PAGE.read_text(), json.loads(result.read_text())))
+    documents = [json.loads(result.read_text()) for result in results or RESULTS.glob("reference*.json")]
+    PAGE.write_text(with_figures(PAGE.read_text(), documents))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,6 +71,13 @@ async def test_the_floor_and_ours_reach_the_same_state(setting: Setting) -> None
         ]
     assert set(enabled.values()) == {(3, 3, 3)}
     assert set(dark.values()) == {(0, 0, 0)}
+
+
+async def test_every_process_of_a_control_plane_yields_the_processors(setting: Setting) -> None:
+    planes = await setting.planes()
+    pids = [int(record.read_text().split()[0]) for record in planes.folder.glob("*/run/*.pid")]
+    assert len(pids) == 1 + 3 * len(planes.names)
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {15}
 
 
 async def test_every_measure_of_real_control_planes_measures_something(setting: Setting) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.holds import Hold, Lift, RestoreRecord, read_hold, read_lift, read_restore_record, standing_holds
-from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, JsonObject, ObjectRef
+from orchestrator.core.objects import LABEL_MODEL, LABEL_RECORD, JsonObject, ObjectRef, ref_of
 
 DIGEST = "ab" * 32
 HOLD = Hold(
@@ -82,6 +82,7 @@ def test_a_lift_comes_back_and_one_that_is_not_understood_lifts_nothing() -> Non
 
 def test_a_restore_record_comes_back_and_damage_is_an_error() -> None:
     secret = RECORD.to_secret()
+    assert ref_of(secret) == RECORD.secret_ref
     assert read_restore_record(secret) == RECORD
     with pytest.raises(ValueError, match="damaged"):
         read_restore_record({**secret, "data": {"gz": "AAAA"}})
