@@ -46,7 +46,7 @@ rules:
 """
 """Requests of people, once each (a watch twice: when it is answered and when it ends); none of the cluster's own."""
 _NICENESS = 15
-"""Of every process of a control plane, see `_yield_processors`."""
+"""Of every process of a control plane, see `yield_processors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,14 @@ class Planes:
 
 
 @asynccontextmanager
-async def started(folder: Path, count: int, say: Callable[[str], None]) -> AsyncIterator[Planes]:
-    """`count` control planes in `folder`, ended at the end. Raises SandboxError when one does not come up."""
-    fleet = _Fleet(folder, count, say)
+async def started(
+    folder: Path, count: int, say: Callable[[str], None], *, yielding: bool = True
+) -> AsyncIterator[Planes]:
+    """`count` control planes in `folder`, ended at the end. Raises SandboxError when one does not come up.
+
+    `yielding` says whether they leave the processors to whoever wants them: not beside others that do not.
+    """
+    fleet = _Fleet(folder, count, say, yielding=yielding)
     try:
         yield await asyncio.to_thread(fleet.start)
     finally:
@@ -95,8 +100,8 @@ async def few_planes(setting: Setting, most: int, name: str) -> AsyncIterator[Se
 
 
 class _Fleet:
-    def __init__(self, folder: Path, count: int, say: Callable[[str], None]) -> None:
-        self._folder, self._say = folder, say
+    def __init__(self, folder: Path, count: int, say: Callable[[str], None], *, yielding: bool) -> None:
+        self._folder, self._say, self._yielding = folder, say, yielding
         self._cancelled = threading.Event()
         self._wait = Deadline(_SECONDS, self._cancelled)
         self._store = Layout(folder / "etcd")
@@ -194,7 +199,8 @@ class _Fleet:
         record, log = ProcessRecord(layout.record(component)), layout.log(component)
         started_as = record.start([toolbox.programs[component], *given], layout.directory, log)
         self._records.append(record)
-        _yield_processors(started_as.pid)
+        if self._yielding:
+            yield_processors(started_as.pid)
 
         def check() -> None:
             if record.observe() is None:
@@ -203,7 +209,7 @@ class _Fleet:
         return check
 
 
-def _yield_processors(pid: int) -> None:
+def yield_processors(pid: int) -> None:
     """Let a process have only what processors nobody else wants.
 
     Control planes stand on machines of their own, where they take no processor from whoever asks them. Here dozens of
