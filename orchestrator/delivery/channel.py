@@ -229,11 +229,11 @@ class ClusterChannel:
     def _present(self, route: _Route, credential: Credential) -> _Presented:
         server, user = route.context.server, route.context.user
         known = (("Authorization", credential.authorization),) if credential.authorization else ()
-        is_secret = server.url.startswith("https:")
+        is_encrypted = server.url.startswith("https:")
         return _Presented(
             credential,
             headers=(("Accept", "application/json"), *user.impersonation, *known),
-            tls=self._shared.tls.context(server, credential.certificate) if is_secret else None,
+            tls=self._shared.tls.context(server, credential.certificate) if is_encrypted else None,
         )
 
     def _note(self, error: ClusterError | None) -> None:

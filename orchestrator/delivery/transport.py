@@ -30,9 +30,7 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 _KEEPALIVE_SECONDS = 75.0
 
 
-# Not frozen: to freeze the fields of what is made for each request costs more than to fill them.
-
-
+# Neither is frozen: to freeze the fields of what is made for each request costs more than to fill them.
 @dataclass(slots=True, kw_only=True)
 class Request:
     """One request to one server."""
